@@ -1,0 +1,50 @@
+"""HTTP messages as plain values: what front receives, wire reads and writes, services of gateways answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request.
+
+    `path` is the raw path as sent (still percent-encoded); `query` the raw query string without `?`. `headers` has
+    lower-case names; repeated headers are joined with `,`. Either `body` is complete or `stream` yields it once.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
+    client: str = "127.0.0.1"
+    scheme: str = "http"
+    raw_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        return self.headers.get("host", "")
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The decoded query parameters in order, blank values kept."""
+        if not self.query:
+            return []
+        pairs = []
+        for piece in self.query.split("&"):
+            if piece:
+                name, _, value = piece.partition("=")
+                pairs.append((unquote_plus(name), unquote_plus(value)))
+        return pairs
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP response. `body` is complete, or an iterator that is sent piece by piece."""
+
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes | AsyncIterator[bytes] = b""

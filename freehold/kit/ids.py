@@ -1,0 +1,50 @@
+"""Ids and randomness. A seed makes everything that is drawn here reproducible; without one it is unguessable."""
+
+from __future__ import annotations
+
+import random
+import uuid
+
+ALNUM_LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
+ALNUM_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+BASE62 = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+class Ids:
+    """A source of ids. Secrets (`secret`) come from it too, so a seeded source is for tests only."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
+        # Request ids need uniqueness, not secrecy: a generator seeded once spares a system call each.
+        self._fast = random.Random(self._random.getrandbits(256))
+
+    def uuid(self) -> str:
+        """A random UUID (version 4) for things that are not secrets, such as request ids."""
+        n = self._fast.getrandbits(128) & ~(0xF000 << 64) & ~(0xC000 << 48) | (4 << 76) | (0x8000 << 48)
+        h = f"{n:032x}"
+        return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+    def secret_uuid(self) -> str:
+        """A random UUID that nobody can guess from earlier ones."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def hex(self, digits: int) -> str:
+        """`digits` random lower-case hexadecimal digits; not secret."""
+        return f"{self._fast.getrandbits(4 * digits):0{digits}x}"
+
+    def letters(self, count: int, alphabet: str = ALNUM_LOWER) -> str:
+        """`count` characters of `alphabet`; not secret."""
+        return "".join(self._fast.choices(alphabet, k=count))
+
+    def secret(self, count: int, alphabet: str = BASE62) -> str:
+        """`count` unguessable characters of `alphabet`."""
+        return "".join(self._random.choice(alphabet) for _ in range(count))
+
+    def bytes(self, count: int) -> bytes:
+        """`count` unguessable bytes."""
+        return self._random.getrandbits(8 * count).to_bytes(count, "big") if count else b""
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        """A float in [low, high): jitter, sampling, weighted routing."""
+        return low + (high - low) * self._fast.random()

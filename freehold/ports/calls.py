@@ -1,0 +1,30 @@
+"""Calls: any operation of any service, as a principal; implemented by front as the middle of its pipeline."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from freehold.ports.call import Cause
+from freehold.ports.identity import Principal
+
+
+class Calls(Protocol):
+    """Validated, authorized, throttled, handled and recorded like a call from outside."""
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        request: dict[str, Any],
+        *,
+        principal: Principal,
+        account: str,
+        region: str,
+        cause: Cause | None = None,
+    ) -> dict[str, Any]:
+        """`service` is botocore's name ("dynamodb"), `operation` the model's ("PutItem"). Raises the modelled Fault."""
+        ...
+
+    def implements(self, service: str, operation: str) -> bool:
+        """Does Freehold have a handler for this operation?"""
+        ...

@@ -1,0 +1,40 @@
+"""Functions: how other services invoke Lambda functions without going through HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from freehold.ports.call import Cause
+
+
+@dataclass(slots=True)
+class Invoked:
+    """The answer of a synchronous invocation."""
+
+    payload: bytes | AsyncIterator[bytes]
+    function_error: str | None
+    executed_version: str
+    request_id: str
+    content_type: str = "application/json"
+
+
+class Functions(Protocol):
+    """Offered by lambda_."""
+
+    async def invoke(
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        cause: Cause,
+        source: str,
+        source_arn: str | None = None,
+        asynchronous: bool = False,
+        stream: bool = False,
+        client_context: str | None = None,
+    ) -> Invoked:
+        """Invoke as the service `source` ("apigateway.amazonaws.com"). Raises Lambda's modelled faults
+        (ResourceNotFoundException, TooManyRequestsException, ...)."""
+        ...

@@ -1,0 +1,143 @@
+"""What the runtime floor offers: run a function instance for one invocation at a time, in a sandbox.
+
+`pool.Pool` implements `FunctionRuntime`. Logs and measurements leave through the injected `Sink`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One immutable configuration of one function version: instances serve only an equal `key`.
+
+    `code` and `layers` are unpacked directories, readable by others, their parents traversable. `environment` is the
+    user's; the runtime adds AWS's documented variables (from the fields here and `credentials`). Sizes in MB, times in
+    seconds.
+    """
+
+    key: str
+    arn: str
+    account: str
+    region: str
+    name: str
+    version: str
+    runtime: str
+    handler: str
+    code: Path
+    layers: tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    memory_mb: int = 128
+    timeout_s: float = 3.0
+    ephemeral_mb: int = 512
+    log_group: str = ""
+    log_format: str = "Text"
+    """Text or JSON (Lambda's advanced logging)."""
+    log_level: str = "INFO"
+    tracing: bool = False
+    architecture: str = "x86_64"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event for one instance. `deadline` is monotonic seconds; the function sees it as wall milliseconds."""
+
+    request_id: str
+    payload: bytes
+    arn: str
+    """The ARN that was invoked (with its qualifier)."""
+    client_context: str | None = None
+    """JSON, already decoded from base64."""
+    cognito_identity: str | None = None
+    trace_header: str | None = None
+    stream: bool = False
+    """The caller wants the response as it is produced."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an invocation ended.
+
+    `function_error` is None, or "Unhandled" (as AWS names errors of code, timeouts and exits in X-Amz-Function-Error);
+    then `payload` is the error document: errorType, errorMessage, requestId, stackTrace where AWS has them. Durations in
+    ms. `init_ms` is set on the invocation that started its instance.
+    """
+
+    payload: bytes | AsyncIterator[bytes]
+    function_error: str | None = None
+    duration_ms: float = 0.0
+    billed_ms: int = 0
+    init_ms: float | None = None
+    memory_used_mb: int = 0
+    instance_id: str = ""
+    timed_out: bool = False
+    content_type: str = "application/json"
+    error_type: str | None = None
+
+
+class Sink(Protocol):
+    """Where an instance's output goes; called on the event loop, must not block, may drop under pressure.
+
+    `stream` is the CloudWatch log stream name of the instance, e.g. `2026/11/23/[$LATEST]0123456789abcdef...`.
+    """
+
+    def init_started(self, spec: FunctionSpec, stream: str) -> None: ...
+
+    def init_failed(self, spec: FunctionSpec, stream: str, init_ms: float, error_type: str) -> None: ...
+
+    def invocation_started(self, spec: FunctionSpec, stream: str, invocation: Invocation) -> None: ...
+
+    def output(self, spec: FunctionSpec, stream: str, request_id: str | None, data: bytes) -> None:
+        """Raw stdout/stderr (or framed log) bytes as they came, whole lines where possible."""
+        ...
+
+    def invocation_ended(self, spec: FunctionSpec, stream: str, invocation: Invocation, outcome: Outcome) -> None: ...
+
+
+class Credentials(Protocol):
+    """Where an instance gets its execution role's session credentials."""
+
+    def __call__(self, spec: FunctionSpec) -> Mapping[str, str]:
+        """AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_ENDPOINT_URL for an instance."""
+        ...
+
+
+class Throttled(Exception):
+    """No instance may be started now. `reason` is AWS's Reason of TooManyRequestsException."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RuntimeUnavailable(Exception):
+    """This host cannot run the function; the text says what to install."""
+
+
+class FunctionRuntime(Protocol):
+    """Runs functions. One request per instance at a time; idle instances are reused, frozen, and expire."""
+
+    async def start(self) -> None: ...
+
+    async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        """Run one invocation on a warm instance or on a new one. Raises Throttled, RuntimeUnavailable."""
+        ...
+
+    def resolve(self, runtime: str) -> str:
+        """What will really run for an AWS runtime name, e.g. "python3.13" -> "python3.11" (for doctor and the function's
+        configuration). Raises RuntimeUnavailable by name with what to install."""
+        ...
+
+    def retire(self, arn: str) -> None:
+        """Let instances of any key of this function (unqualified ARN) finish what they run and go."""
+        ...
+
+    def isolation(self) -> Mapping[str, str]:
+        """What isolation instances get on this host: mechanism -> how (or why not)."""
+        ...
+
+    async def close(self) -> None: ...

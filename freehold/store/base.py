@@ -1,0 +1,126 @@
+"""The contract of the store. Every engine passes tests/store/test_conformance.py; that suite is the law.
+
+StoreError
+├── LimitExceeded   a key, value, transaction or scan beyond the limits; nothing was written
+├── Contended       a serializable transaction could not finish within its retries; nothing was written
+└── CommitUnknown   the connection broke at commit; the outcome could not be learned
+
+Keys order as unsigned bytes. `transact` is serializable, ranges included, and sees every commit acknowledged before it
+began; its outcome is delivered only when durable. A body is synchronous and pure: ids, time and randomness are chosen
+before it, it may run more than once, and a body that raises leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from freehold.store.limits import MAX_SCAN, MAX_SCAN_BYTES
+
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The store could not do it."""
+
+
+class LimitExceeded(StoreError):
+    """A key, value, transaction or scan is beyond the limits of store/limits.py."""
+
+
+class Contended(StoreError):
+    """Other transactions kept winning; try again."""
+
+
+class CommitUnknown(StoreError):
+    """Whether the transaction committed cannot be known."""
+
+
+class Stamp(Protocol):
+    """The commit stamp of an append: `value` is readable after the commit; stamps of one log sort in commit order."""
+
+    @property
+    def value(self) -> bytes: ...
+
+
+class ReadTx(Protocol):
+    """One consistent snapshot, opened after the call arrived."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
+
+    def scan(
+        self,
+        start: bytes,
+        end: bytes,
+        *,
+        limit: int = MAX_SCAN,
+        max_bytes: int = MAX_SCAN_BYTES,
+        reverse: bool = False,
+    ) -> list[tuple[bytes, bytes]]:
+        """Rows with start <= key < end, in key order (or reversed).
+
+        At most `limit` rows, and no further row once keys and values read reach `max_bytes` (at least one row if any).
+        """
+        ...
+
+
+class Tx(ReadTx, Protocol):
+    """A serializable transaction; it sees its own writes, except appends."""
+
+    def put(self, key: bytes, value: bytes) -> None: ...
+
+    def delete(self, key: bytes) -> None: ...
+
+    def clear(self, start: bytes, end: bytes) -> int:
+        """Delete at most MAX_SCAN rows with start <= key < end; says how many."""
+        ...
+
+    def append(self, log: bytes, value: bytes) -> Stamp:
+        """Write a row under `log` + commit stamp: readers of the log see appends in commit order, never a gap."""
+        ...
+
+    def wake(self, key: bytes) -> None:
+        """After the commit, rouse everybody who watches `key`. A hint, never a fact."""
+        ...
+
+
+class Watch(Protocol):
+    """A subscription to wakes of one key: `async with store.watch(key) as watch: ...; await watch.wait(5.0)`."""
+
+    async def __aenter__(self) -> Watch: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def wait(self, timeout: float) -> bool:
+        """True when woken since the watch was entered or last waited, False after `timeout` seconds."""
+        ...
+
+
+class Store(Protocol):
+    """A transactional, ordered key-value store."""
+
+    async def read(self, body: Callable[[ReadTx], T]) -> T:
+        """Run `body` on a snapshot. Short bodies may run inline on the event loop; never waits for writers."""
+        ...
+
+    async def read_many(self, body: Callable[[ReadTx], T]) -> T:
+        """As `read`, for bodies that touch more than about 100 rows or large values: never on the event loop."""
+        ...
+
+    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None) -> T:
+        """Run `body` and return its result once durable.
+
+        `lane` names a hot spot (a queue, a group): bodies of one lane are run one after the other where that is
+        cheaper than conflicts. Raises what the body raises, LimitExceeded, Contended, CommitUnknown.
+        """
+        ...
+
+    def watch(self, key: bytes) -> Watch:
+        """Enter it BEFORE the read whose answer may make you wait."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and release everything."""
+        ...
