@@ -40,6 +40,10 @@ class FunctionSpec:
     log_level: str = "INFO"
     tracing: bool = False
     architecture: str = "x86_64"
+    role: str = ""
+    """ARN of the execution role, for Credentials."""
+    system_log_level: str = "INFO"
+    """Which platform events a JSON log keeps (DEBUG, INFO, WARN)."""
 
 
 @dataclass(frozen=True, slots=True)
