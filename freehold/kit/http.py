@@ -24,6 +24,8 @@ class Request:
     client: str = "127.0.0.1"
     scheme: str = "http"
     raw_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    raw_path: str | None = None
+    """The path as signed, where front rewrote `path` (virtual-hosted buckets)."""
 
     @property
     def host(self) -> str:

@@ -6,6 +6,7 @@ the dict is its output. A refusal is `raise Fault(...)`.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,10 @@ class Call:
     """IAM action of the call, e.g. "sqs:SendMessage"; set by the authorize step."""
     resource: str = "*"
     """ARN of the resource the call is about; set by the authorize step."""
+    handler: Callable[[Call, dict[str, Any]], Awaitable[dict[str, Any]]] | None = None
+    """The function that handles the operation; None where Freehold has none."""
+    admitted: bool = False
+    """Set by the throttle step: the call counts as running until it is recorded."""
     http: Request | None = None
     """The HTTP request, absent on internal calls. For base URLs and S3's header subtleties, never for parameters."""
     match: Match | None = None

@@ -58,3 +58,5 @@ class Platform:
     resource_types: dict[str, ResourceType] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     """Private state of services by service name: caches, compiled things, in-memory counts. Never facts."""
+    in_flight: int = 0
+    """Calls that are running now; bounded by front's throttle step."""

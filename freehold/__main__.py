@@ -1,0 +1,5 @@
+"""`python -m freehold`."""
+
+from freehold.node.cli import main
+
+main()

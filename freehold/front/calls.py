@@ -1,0 +1,59 @@
+"""Internal calls: the port `Calls`, implemented as the middle of the pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freehold.front import core
+from freehold.front.exchange import Offer
+from freehold.kit.faults import Fault
+from freehold.ports.call import Call, Cause
+from freehold.ports.identity import Principal
+from freehold.ports.platform import Platform
+
+MAX_DEPTH = 16
+
+
+class InternalCalls:
+    """Any operation of any offered service, as a principal."""
+
+    def __init__(self, platform: Platform, offer: Offer) -> None:
+        self._platform = platform
+        self._offer = offer
+
+    def implements(self, service: str, operation: str) -> bool:
+        return (service, operation) in self._offer.handlers
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        request: dict[str, Any],
+        *,
+        principal: Principal,
+        account: str,
+        region: str,
+        cause: Cause | None = None,
+    ) -> dict[str, Any]:
+        manifest = self._offer.manifests.get(service)
+        if manifest is None:
+            raise Fault("NotImplemented", f"Freehold does not implement the service {service}.", status=501)
+        model = next(s for s in self._offer.services if s.name == service)
+        if operation not in model.operations:
+            raise Fault("UnknownOperationException", f"{service} has no operation {operation}.", status=404)
+        cause = cause or Cause()
+        if cause.depth >= MAX_DEPTH:
+            raise Fault("InvalidRequestException", f"The chain of calls is deeper than {MAX_DEPTH}.")
+        call = Call(
+            platform=self._platform,
+            account=account,
+            region=region,
+            principal=principal,
+            request_id=self._platform.ids.uuid(),
+            manifest=manifest,
+            operation=model.operations[operation],
+            params=request,
+            cause=Cause(cause.trace, cause.depth + 1),
+            handler=self._offer.handlers.get((service, operation)),
+        )
+        return await core.run(call)

@@ -1,0 +1,60 @@
+"""The control API under /_freehold/: what operators and Freehold's own commands ask of a running server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from freehold import __version__
+from freehold.front import body
+from freehold.front.body import Receive
+from freehold.front.exchange import Offer
+from freehold.kit.http import Request, Response
+from freehold.ports.platform import Platform
+from freehold.wire import sigv4
+
+MAX_CONTROL_BODY = 1 << 20
+
+
+async def respond(platform: Platform, offer: Offer, request: Request, receive: Receive) -> Response:
+    """Answer one control request: GET health, services, isolation, traces."""
+    request.body = await body.read(request, receive, MAX_CONTROL_BODY)
+    what = request.path.removeprefix("/_freehold").strip("/") or "health"
+    if what == "health":
+        return _json({"status": "ready", "version": __version__, "guarded": platform.settings.guarded})
+    if platform.settings.guarded and not await _signed(platform, request):
+        return _json({"message": "The control API of a guarded server takes requests signed by its root only."}, 403)
+    if request.method != "GET":
+        return _json({"message": "Method Not Allowed"}, 405)
+    if what == "services":
+        return _json(services(offer))
+    if what == "isolation":
+        return _json(dict(platform.runtime.isolation()))
+    if what == "traces":
+        return _json({"traces": await platform.traces.recent()})
+    return _json({"message": f"The control API has no {what}."}, 404)
+
+
+def services(offer: Offer) -> dict[str, dict[str, list[str]]]:
+    """Operations by service: which work, which are missing."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for service in offer.services:
+        names = sorted(service.operations)
+        works = [name for name in names if (service.name, name) in offer.handlers]
+        found[service.name] = {"works": works, "missing": [name for name in names if name not in set(works)]}
+    return found
+
+
+async def _signed(platform: Platform, request: Request) -> bool:
+    signature = sigv4.read_signature(request)
+    if signature is None:
+        return False
+    credential = await platform.identity.credential(signature.access_key_id, signature.session_token)
+    if credential is None or not credential.principal.arn.endswith(":root"):
+        return False
+    return sigv4.is_valid(request, signature, credential.secret_access_key, wall=platform.clock.wall())
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(status, [("content-type", "application/json")], orjson.dumps(value))

@@ -1,0 +1,70 @@
+"""CORE: what every call goes through, from outside or inside. validate → authorize → throttle → handle → record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freehold import wire
+from freehold.kit.faults import Fault
+from freehold.ports.call import Call
+
+MAX_IN_FLIGHT = 4_096
+
+
+async def validate(call: Call) -> None:
+    """Refuse input that the service's model does not allow."""
+    wire.validate(call.operation, call.params)
+
+
+async def authorize(call: Call) -> None:
+    """Say which action on which resource this is. Policies are enforced from their own issue on."""
+    manifest, name = call.manifest, call.operation.name
+    call.action = f"{manifest.prefix}:{manifest.actions.get(name, name)}"
+    call.resource = manifest.arn(call)
+
+
+async def throttle(call: Call) -> None:
+    """Bound what runs at once, so that a storm ends in ThrottlingException and not in exhausted memory."""
+    if call.platform.in_flight >= MAX_IN_FLIGHT:
+        raise Fault("ThrottlingException", "Rate exceeded", status=400)
+    call.platform.in_flight += 1
+    call.admitted = True
+
+
+async def handle(call: Call) -> None:
+    """Run the handler, or refuse an operation that has none by name."""
+    if call.handler is None:
+        raise Fault(
+            "NotImplemented",
+            f"Freehold does not implement {call.manifest.model}:{call.operation.name} yet. "
+            "`freehold services --missing` lists what is missing.",
+            status=501,
+        )
+    call.result = await call.handler(call, call.params)
+
+
+def record(call: Call) -> None:
+    """Count the call; buffered, may lose its last second in a crash."""
+    if call.admitted:
+        call.platform.in_flight -= 1
+    meters = call.platform.meters
+    meters.add(call.account, call.region, "calls", 1.0, action=call.action)
+    if call.fault is not None:
+        meters.add(call.account, call.region, "faults", 1.0, action=call.action, code=call.fault.code)
+
+
+CORE = (validate, authorize, throttle, handle)
+
+
+async def run(call: Call) -> dict[str, Any]:
+    """The operation's result. Raises Fault. Whatever the outcome, the call is recorded."""
+    try:
+        for step in CORE:
+            await step(call)
+    except Fault as fault:
+        call.fault = fault
+        raise
+    finally:
+        record(call)
+    assert call.result is not None
+    return call.result

@@ -1,0 +1,90 @@
+"""WIRE_IN: what a request means, who sends it, and its input. accept → identify → authenticate → parse."""
+
+from __future__ import annotations
+
+from freehold import wire
+from freehold.front import body, hosts
+from freehold.front.authenticate import authenticate
+from freehold.front.exchange import Exchange
+from freehold.kit.faults import Fault
+from freehold.ports.call import Call, Cause
+from freehold.wire import sigv4
+from freehold.wire.base import Match
+
+FORM = "application/x-www-form-urlencoded"
+MAX_FORM = 16 << 20
+
+
+async def accept(exchange: Exchange) -> None:
+    """Read the signature's claims; bring virtual-hosted buckets into path style."""
+    request = exchange.request
+    exchange.signature = sigv4.read_signature(request)
+    signing_name = exchange.signature.service if exchange.signature else None
+    if signing_name in (None, "s3") and (path := hosts.path_style(request)) is not None:
+        request.raw_path = request.path
+        request.path = path
+
+
+async def identify(exchange: Exchange) -> None:
+    """Find service, protocol and operation; read the body as that operation allows. Raises WireFault, TooLarge."""
+    request = exchange.request
+    form = request.headers.get("content-type", "").startswith(FORM)
+    if form:
+        request.body = await body.read(request, exchange.receive, MAX_FORM)
+    signing_name = exchange.signature.service if exchange.signature else None
+    candidates = exchange.offer.by_signing_name.get(signing_name or "", exchange.offer.services)
+    match = exchange.match = wire.match(candidates, request, hint=signing_name)
+    operation = match.operation
+    assert operation is not None
+    if form:
+        return
+    if operation.streaming_input is not None:
+        request.stream = body.stream(exchange.receive)
+    elif request.method not in ("GET", "HEAD") or "content-length" in request.headers:
+        try:
+            request.body = await body.read(request, exchange.receive, operation.max_body)
+        except body.TooLarge:
+            raise too_large(match) from None
+
+
+def too_large(match: Match) -> Fault:
+    """AWS's refusal of a body beyond the operation's limit."""
+    assert match.operation is not None
+    limit = match.operation.max_body
+    if match.service.name == "lambda":
+        message = f"Request must be smaller than {limit} bytes for the {match.operation.name} operation"
+        return Fault("RequestTooLargeException", message, status=413, Type="User", headers={"connection": "close"})
+    if match.service.name == "s3":
+        return Fault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", status=400)
+    return Fault(
+        "RequestEntityTooLargeException",
+        f"Request body is larger than the {limit} bytes that {match.operation.name} accepts.",
+        status=413,
+        headers={"connection": "close"},
+    )
+
+
+async def parse(exchange: Exchange) -> None:
+    """Turn the request into the operation's input and make the Call."""
+    match, principal = exchange.match, exchange.principal
+    assert match is not None and match.operation is not None and principal is not None
+    trace = exchange.request.headers.get("x-amzn-trace-id")
+    exchange.call = Call(
+        platform=exchange.platform,
+        account=exchange.account,
+        region=exchange.region,
+        principal=principal,
+        request_id=exchange.request_id,
+        manifest=exchange.offer.manifests[match.service.name],
+        operation=match.operation,
+        params=wire.parse(match, exchange.request),
+        cause=Cause(trace) if trace else NO_CAUSE,
+        http=exchange.request,
+        match=match,
+        handler=exchange.offer.handlers.get((match.service.name, match.operation.name)),
+    )
+
+
+NO_CAUSE = Cause()
+
+WIRE_IN = (accept, identify, authenticate, parse)

@@ -1,0 +1,135 @@
+"""Assembling a node: the one list of services, and the one place that wires everything together."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freehold.front.app import App
+from freehold.front.calls import InternalCalls
+from freehold.front.exchange import Offer
+from freehold.front.offer import compile_offer
+from freehold.kit.clock import Clock, SystemClock
+from freehold.kit.ids import Ids
+from freehold.node.servicetime import keep_service_time, service_time_floor
+from freehold.ports.manifest import Manifest
+from freehold.ports.platform import Platform, Settings
+from freehold.runtime.base import FunctionRuntime
+from freehold.runtime.pool import Pool
+from freehold.store.base import Store
+from freehold.work.blobs import Blobs
+from freehold.work.logs import LogWriter
+from freehold.work.meters import Meters
+from freehold.work.outbox import Delivery, Outbox
+from freehold.work.tasks import Tasks
+from freehold.work.timers import Timers
+from freehold.work.traces import Traces
+
+SERVICES = (
+    "ssm",
+    "logs",
+)
+"""Folders of freehold/services, in alphabetical order within what depends on nothing."""
+
+
+class Absent:
+    """Stands for a port that no service offers; using it says so."""
+
+    def __init__(self, port: str) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"no service of this node offers the port {self._port!r}")
+
+
+def manifests() -> list[Manifest]:
+    """The manifests of all services, in the order of SERVICES."""
+    found: list[Manifest] = []
+    for folder in SERVICES:
+        module = importlib.import_module(f"freehold.services.{folder}.service")
+        found.extend(module.MANIFESTS if hasattr(module, "MANIFESTS") else (module.MANIFEST,))
+    return found
+
+
+@dataclass(slots=True)
+class Node:
+    """A running node."""
+
+    platform: Platform
+    offer: Offer
+    app: App
+    manifests: list[Manifest]
+
+    async def close(self) -> None:
+        """Stop in the reverse order of starting: no task outlives what it uses."""
+        platform = self.platform
+        for manifest in reversed(self.manifests):
+            if manifest.stop is not None:
+                await manifest.stop(platform)
+        await platform.timers.close()
+        await platform.outbox.close()
+        await platform.tasks.close()
+        await platform.runtime.close()
+        await platform.logs.close()
+        await platform.meters.close()
+        await platform.traces.close()
+        await platform.blobs.close()
+        await platform.store.close()
+
+
+async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int | None = None) -> Node:
+    """Build and start a node on an open store. `scratch` is for what need not survive a restart."""
+    clock: Clock = SystemClock(await service_time_floor(store))
+    ids = Ids(seed)
+    tasks = Tasks()
+    runtime: FunctionRuntime = Pool(clock=clock, ids=ids, scratch=scratch / "runtime", guarded=settings.guarded)
+    platform = Platform(
+        settings=settings,
+        store=store,
+        clock=clock,
+        ids=ids,
+        tasks=tasks,
+        blobs=Blobs(store, clock, ids, settings.data / "blobs"),
+        timers=Timers(store, clock, tasks),
+        outbox=Outbox(store, clock, ids, tasks),
+        logs=LogWriter(store, clock, tasks),
+        meters=Meters(store, clock, tasks),
+        traces=Traces(store, clock, ids, tasks),
+        runtime=runtime,
+        calls=Absent("calls"),  # type: ignore[arg-type]
+        functions=Absent("functions"),  # type: ignore[arg-type]
+        identity=Absent("identity"),  # type: ignore[arg-type]
+    )
+    listed = manifests()
+    offer = compile_offer(listed)
+    platform.calls = InternalCalls(platform, offer)
+    for manifest in listed:
+        for name, port in (manifest.ports(platform) if manifest.ports else {}).items():
+            setattr(platform, name, port)
+        platform.resource_types.update({kind.name: kind for kind in manifest.types})
+    await _start(platform, listed)
+    return Node(platform, offer, App(platform, offer), listed)
+
+
+async def _start(platform: Platform, listed: list[Manifest]) -> None:
+    keep_service_time(platform)
+    await platform.blobs.start()
+    await platform.logs.start()
+    await platform.meters.start()
+    await platform.traces.start()
+    await platform.runtime.start()
+    for manifest in listed:
+        if manifest.start is not None:
+            await manifest.start(platform)
+    await platform.timers.start({owner: _bound(platform, fn) for m in listed for owner, fn in m.timers.items()})
+    await platform.outbox.start({kind: _bound(platform, fn) for m in listed for kind, fn in m.deliverers.items()})
+
+
+def _bound(platform: Platform, function: Callable[[Platform, Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    async def bound(argument: bytes | Delivery) -> Any:
+        return await function(platform, argument)
+
+    return bound

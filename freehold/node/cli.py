@@ -1,0 +1,81 @@
+"""The command `freehold`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from freehold import __version__
+from freehold.node.config import ConfigError, endpoint, load
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and flags."""
+    top = argparse.ArgumentParser(prog="freehold", description="The serverless cloud you own.")
+    top.add_argument("--version", action="version", version=f"freehold {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="run the platform until Ctrl-C")
+    up.add_argument("--port", type=int, help="TCP port (default 4566; 0 takes a free one)")
+    up.add_argument("--bind", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)")
+    up.add_argument("--data", metavar="DIR", help="directory for everything that lasts (default .freehold)")
+    up.add_argument("--ephemeral", action="store_const", const=True, help="keep nothing")
+    up.add_argument("--guarded", action="store_const", const=True, help="verify signatures; needed beyond loopback")
+    up.add_argument("--region", help="region of unsigned calls (default us-east-1)")
+    up.add_argument("--account", help="account of unknown access keys (default 000000000000)")
+    commands.add_parser("env", help='print what points AWS tools here: eval "$(freehold env)"')
+    services = commands.add_parser("services", help="list the operations that work")
+    services.add_argument("--missing", action="store_true", help="list those that do not")
+    commands.add_parser("doctor", help="say what this host offers, what is missing, and how to get it")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; problems are one clear line on stderr and exit code 1."""
+    flags = parser().parse_args(arguments)
+    try:
+        run(flags.command, vars(flags))
+    except ConfigError as problem:
+        _fail(str(problem))
+
+
+def run(command: str, flags: dict[str, Any]) -> None:
+    """Run `command`. Each command imports only what it needs, so that all start fast."""
+    if command == "up":
+        _up(flags)
+    elif command == "env":
+        _env()
+    elif command == "services":
+        from freehold.node.listing import print_services
+
+        print_services(missing=flags["missing"])
+    elif command == "doctor":
+        from freehold.node.doctor import examine
+
+        sys.exit(examine())
+
+
+def _up(flags: dict[str, Any]) -> None:
+    config = load(flags)
+    from freehold.node.server import CannotServe, up
+    from freehold.store.base import StoreError
+
+    try:
+        up(config)
+    except (CannotServe, StoreError) as problem:
+        _fail(str(problem))
+
+
+def _env() -> None:
+    print(f"export AWS_ENDPOINT_URL={endpoint()}")
+    print("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 AWS_REGION=us-east-1")
+
+
+def _fail(message: str) -> None:
+    print(f"freehold: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Configuration: flag, then variable FREEHOLD_*, then file (freehold.toml in the working directory), then default.
+
+This is the only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+FILE = "freehold.toml"
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How one server runs. See docs/operations.md, which a test compares with this class."""
+
+    port: int = 4566
+    bind: str = "127.0.0.1"
+    data: Path = Path(".freehold")
+    ephemeral: bool = False
+    guarded: bool = False
+    region: str = "us-east-1"
+    account: str = "000000000000"
+
+    def check(self) -> None:
+        """Refuse what contradicts itself. Raises ConfigError."""
+        if not self.guarded and self.bind not in ("127.0.0.1", "::1", "localhost"):
+            raise ConfigError(
+                f"Freehold in open mode accepts any credentials and therefore binds loopback only, not {self.bind}. "
+                "Add --guarded to serve other machines."
+            )
+        if not (len(self.account) == 12 and self.account.isdigit()):
+            raise ConfigError(f"The account must be 12 digits, not {self.account!r}.")
+
+
+def load(flags: Mapping[str, Any]) -> Config:
+    """The configuration from flags (None: not given), environment, file and defaults. Raises ConfigError."""
+    from_file = _file(Path(FILE))
+    values: dict[str, Any] = {}
+    for field in fields(Config):
+        name = field.name
+        for source in (flags.get(name), os.environ.get(f"FREEHOLD_{name.upper()}"), from_file.get(name)):
+            if source is not None:
+                values[name] = _convert(name, source, type(field.default))
+                break
+    config = Config(**values)
+    config.check()
+    return config
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError) as problem:
+        raise ConfigError(f"{path} cannot be read: {problem}") from problem
+    known = {field.name for field in fields(Config)}
+    for name in found:
+        if name not in known:
+            raise ConfigError(f"{path} sets {name!r}, which is no setting. Settings: {', '.join(sorted(known))}.")
+    return found
+
+
+def _convert(name: str, value: Any, kind: type) -> Any:
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in ("1", "true", "yes", "on"):
+            return True
+        if str(value).lower() in ("0", "false", "no", "off", ""):
+            return False
+        raise ConfigError(f"{name} must be true or false, not {value!r}.")
+    if kind is int:
+        try:
+            return int(value)
+        except ValueError:
+            raise ConfigError(f"{name} must be a number, not {value!r}.") from None
+    return Path(value) if issubclass(kind, Path) else str(value)
+
+
+def endpoint() -> str:
+    """The server that client commands talk to."""
+    return os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566").rstrip("/")
+
+
+def search_path() -> str:
+    """Where programs are looked for."""
+    return os.environ.get("PATH", os.defpath)

@@ -1,0 +1,127 @@
+"""Running a server: the socket, the store, the node, uvicorn, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+
+from freehold.node.assemble import Node, assemble
+from freehold.node.config import Config
+from freehold.ports.platform import Settings
+from freehold.store.base import Store
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds. At Python's default of 5 ms a few CPU-heavy calls starve the store's writer thread (measured, LIMITS.md)."""
+
+
+class CannotServe(Exception):
+    """The server cannot start; the text says why and what to do."""
+
+
+def listen(config: Config) -> socket.socket:
+    """A listening socket. Raises CannotServe when the port is taken or not ours to take."""
+    family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((config.bind, config.port))
+        sock.listen(2048)
+    except OSError as problem:
+        sock.close()
+        raise CannotServe(
+            f"Port {config.port} on {config.bind} cannot be used: {problem.strerror}. "
+            "Stop what listens there, or choose another with --port."
+        ) from problem
+    sock.setblocking(False)
+    return sock
+
+
+async def open_store(config: Config, data: Path) -> Store:
+    """The store that the configuration names. Raises StoreError with one clear line."""
+    if config.ephemeral:
+        from freehold.kit.ids import Ids
+        from freehold.store.memory import MemoryStore
+
+        return MemoryStore(Ids())
+    from freehold.store.sqlite import SqliteStore
+
+    return await SqliteStore.open(data)
+
+
+async def serve(config: Config) -> None:
+    """Serve until a signal ends it. Raises CannotServe, StoreError."""
+    sock = listen(config)
+    port = sock.getsockname()[1]
+    host = "127.0.0.1" if config.bind in ("0.0.0.0", "localhost", "::", "::1") else config.bind
+    temporary = Path(tempfile.mkdtemp(prefix="freehold-")) if config.ephemeral else None
+    data = temporary or config.data.absolute()
+    try:
+        store = await open_store(config, data)
+        if temporary is not None:
+            temporary.chmod(0o711)
+        settings = Settings(
+            url=f"http://{host}:{port}",
+            data=data,
+            guarded=config.guarded,
+            default_account=config.account,
+            default_region=config.region,
+        )
+        node = await assemble(settings, store, data / "scratch")
+        await _run(node, sock, config, settings)
+    finally:
+        sock.close()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+async def _run(node: Node, sock: socket.socket, config: Config, settings: Settings) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            node.app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    # What is loaded now stays: the collector need not walk it again.
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+
+    async def announce() -> None:
+        while not server.started:
+            await asyncio.sleep(0.005)
+        kept = "nothing is kept" if config.ephemeral else f"data in {settings.data}"
+        mode = "guarded" if settings.guarded else "open"
+        print(f"Freehold is ready at {settings.url} ({mode}, {kept})", flush=True)
+
+    announcing = asyncio.ensure_future(announce())
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        announcing.cancel()
+        await node.close()
+
+
+def up(config: Config) -> None:
+    """Run a server in this process until Ctrl-C or SIGTERM."""
+    import uvloop
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        uvloop.run(serve(config))
+    except KeyboardInterrupt:
+        pass
