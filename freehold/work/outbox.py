@@ -1,0 +1,325 @@
+"""Outbox: effects outside the store (a function call, an HTTP delivery), written with the facts and performed after.
+
+An effect is a row, added in the transaction that decides it, and performed at least once after the commit. Each kind
+has its own queue and its own worker, so that a slow or failing kind never holds up another. One process works a kind
+at a time, under a lease whose epoch every acknowledging transaction checks; what a crashed worker had begun is still
+in its row and is performed again.
+
+Rows: `("outbox", "q", kind, due ms, id)` is what waits, in due order. Members of a group wait in `("outbox", "g", kind,
+group, n)`; only their head has a row in the queue, so the order within a group holds across retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from freehold.kit.clock import Clock
+from freehold.kit.ids import Ids
+from freehold.kit.tuples import pack, unpack
+from freehold.store.base import ReadTx, Store, Tx
+from freehold.store.limits import MAX_VALUE
+from freehold.work.leases import Lease, LeaseLost, Leases
+from freehold.work.tasks import Tasks
+from freehold.work.waiting import Alarm
+
+log = logging.getLogger("freehold.work")
+
+CONCURRENCY = 256
+"""Deliveries of one kind under way at a time, unless `start` says otherwise."""
+FLYING_BYTES = 32 << 20
+"""Payload bytes of one kind under way at a time."""
+FIRST_RETRY_MS = 1_000
+MOST_RETRY_MS = 300_000
+_PAGE = 128
+_FINISH = 300
+_FINISH_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt at an effect. `attempt` counts from 1; `first_ms` is the service time at which it was first due."""
+
+    id: str
+    payload: bytes
+    attempt: int
+    first_ms: int
+    kind: str = ""
+    group: bytes | None = None
+
+
+class Retry(Exception):
+    """Raised by a deliverer: perform it again after `after_ms` milliseconds of service time."""
+
+    def __init__(self, after_ms: int) -> None:
+        super().__init__(f"again in {after_ms} ms")
+        self.after_ms = after_ms
+
+
+Deliverer = Callable[[Delivery], Awaitable[None]]
+
+
+class _Row(msgspec.Struct, frozen=True, array_like=True):
+    payload: bytes
+    first_ms: int
+    attempt: int = 0
+    group: bytes | None = None
+    place: int = 0
+    """The member of the group that this queue row stands for."""
+
+
+class _Member(msgspec.Struct, frozen=True, array_like=True):
+    id: str
+    payload: bytes
+    due_ms: int
+
+
+class Outbox:
+    """Adds effects to transactions and performs them after the commit."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, tasks: Tasks) -> None:
+        self._store, self._clock, self._ids, self._tasks = store, clock, ids, tasks
+        self._queues: dict[str, _Queue] = {}
+
+    async def start(self, deliverers: Mapping[str, Deliverer], *, concurrency: Mapping[str, int] | None = None) -> None:
+        """Begin to perform. What earlier processes left is due at once, in its old order."""
+        lease = await Leases(self._store, self._clock, self._ids).take("outbox")
+        for kind, deliver in deliverers.items():
+            most = (concurrency or {}).get(kind, CONCURRENCY)
+            queue = _Queue(self._store, self._clock, self._ids, self._tasks, lease, kind, deliver, most)
+            self._queues[kind] = queue
+            self._tasks.loop(f"outbox: {kind}", queue.run)
+
+    def add(self, tx: Tx, kind: str, payload: bytes, *, id: str, due_ms: int, group: bytes | None = None) -> None:
+        """Have `payload` delivered by the deliverer of `kind` at service time `due_ms` or, if that is past, at once.
+
+        `id` is unique within the kind. Members of one `group` are delivered one at a time in the order of adding. The
+        payload fits in a row: at most 1 MiB.
+        """
+        if self._queues and kind not in self._queues:
+            raise ValueError(f"no deliverer for outbox kind {kind!r}")
+        if group is None:
+            _put(tx, kind, due_ms, id, _Row(payload, due_ms))
+        else:
+            _add_member(tx, kind, group, _Member(id, payload, due_ms))
+        tx.wake(_wake(kind))
+
+    async def settle(self) -> None:
+        """Return when nothing is due and nothing is under way."""
+        busy = True
+        while busy:
+            busy = False
+            for queue in self._queues.values():
+                busy = await queue.settle() or busy
+
+    async def close(self) -> None:
+        """Stop. What was under way is performed again at the next start unless its end was recorded."""
+        for queue in self._queues.values():
+            await queue.close()
+
+
+class _Queue:
+    """The worker of one kind."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        tasks: Tasks,
+        lease: Lease,
+        kind: str,
+        deliver: Deliverer,
+        concurrency: int,
+    ) -> None:
+        self._store, self._clock, self._ids, self._tasks, self._lease = store, clock, ids, tasks, lease
+        self._kind, self._deliver, self._concurrency = kind, deliver, concurrency
+        self._flying: set[bytes] = set()
+        self._flying_bytes = 0
+        self._landed = 0
+        self._lost = False
+        self._ended: list[tuple[bytes, _Row, int | None]] = []
+        self._recording: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._alarm = Alarm(store, clock, _wake(kind))
+
+    async def run(self) -> None:
+        async with self._alarm as alarm:
+            while not self._lost:
+                room = self._concurrency - len(self._flying)
+                if room <= 0 or self._flying_bytes >= FLYING_BYTES:
+                    await alarm.wait(None)
+                    continue
+                more, next_due = await self._begin(room)
+                if not more:
+                    await alarm.wait(next_due)
+
+    async def _begin(self, room: int) -> tuple[bool, int | None]:
+        """Start what is due and not under way. (is there more at once, when the next is due)"""
+        now = self._clock.now_ms()
+        start, end = pack("outbox", "q", self._kind), pack("outbox", "q", self._kind, now + 1)
+        begun = 0
+        while True:
+            landed = self._landed
+            page = await self._store.read(lambda tx, start=start: tx.scan(start, end, limit=_PAGE))  # type: ignore[misc]
+            if landed != self._landed:
+                continue  # this page may show deliveries whose end was recorded while it was read
+            for key, value in page:
+                if key in self._flying:
+                    continue
+                if begun == room or self._flying_bytes >= FLYING_BYTES:
+                    return True, None
+                self._launch(key, value)
+                begun += 1
+            if not page:
+                break
+            start = page[-1][0] + b"\x00"
+        return False, await self._next_due(now)
+
+    async def _next_due(self, now: int) -> int | None:
+        start, end = pack("outbox", "q", self._kind, now + 1), pack("outbox", "q", self._kind) + b"\xff"
+        later = await self._store.read(lambda tx: tx.scan(start, end, limit=1))
+        return _due(later[0][0]) if later else None
+
+    def _launch(self, key: bytes, value: bytes) -> None:
+        self._flying.add(key)
+        self._flying_bytes += len(value)
+        task = asyncio.get_running_loop().create_task(self._perform(key, value), name=f"outbox: {self._kind}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _perform(self, key: bytes, value: bytes) -> None:
+        row = msgspec.msgpack.decode(value, type=_Row)
+        id = str(unpack(key)[4])
+        delivery = Delivery(id, row.payload, row.attempt + 1, row.first_ms, self._kind, row.group)
+        after_ms: int | None = None
+        try:
+            await self._deliver(delivery)
+        except Retry as retry:
+            after_ms = max(1, retry.after_ms)
+        except Exception:
+            after_ms = self._backoff(row.attempt)
+            log.exception(
+                "outbox %s %s failed on attempt %d; again in %d ms", self._kind, id, row.attempt + 1, after_ms
+            )
+        self._ended.append((key, row, after_ms))
+        self._flying_bytes -= len(value)
+        if self._recording is None:
+            self._recording = self._tasks.spawn(f"outbox: ends of {self._kind}", self._record())
+
+    def _backoff(self, attempts: int) -> int:
+        most = min(FIRST_RETRY_MS << min(attempts, 20), MOST_RETRY_MS)
+        return int(self._ids.uniform(most / 2, most))
+
+    async def _record(self) -> None:
+        """Write how deliveries ended: everything that gathered during the last commit in one transaction."""
+        try:
+            while self._ended:
+                batch = self._batch()
+                try:
+                    await self._store.transact(self._recorder(batch, self._clock.now_ms()))
+                except LeaseLost:
+                    self._lost = True
+                    log.warning("another process performs outbox %s now", self._kind)
+                finally:
+                    self._flying.difference_update(key for key, _, _ in batch)
+                    self._landed += 1
+                    self._alarm.ring()
+        finally:
+            self._recording = None
+
+    def _batch(self) -> list[tuple[bytes, _Row, int | None]]:
+        """Ends that fit into one transaction: a retry writes its payload again, a group's end writes its follower."""
+        room, count = _FINISH_BYTES, 0
+        for _, row, after_ms in self._ended[:_FINISH]:
+            room -= len(row.payload) if after_ms is not None else (0 if row.group is None else MAX_VALUE)
+            if room < 0 and count:
+                break
+            count += 1
+        batch, self._ended = self._ended[:count], self._ended[count:]
+        return batch
+
+    def _recorder(self, batch: list[tuple[bytes, _Row, int | None]], now: int) -> Callable[[Tx], None]:
+        def body(tx: Tx) -> None:
+            self._lease.check(tx)
+            for key, row, after_ms in batch:
+                tx.delete(key)
+                if after_ms is not None:
+                    again = _Row(row.payload, row.first_ms, row.attempt + 1, row.group, row.place)
+                    _put(tx, self._kind, now + after_ms, str(unpack(key)[4]), again)
+                elif row.group is not None:
+                    _next_member(tx, self._kind, row.group, row.place)
+
+        return body
+
+    async def settle(self) -> bool:
+        """Wait until nothing is due and nothing is under way; says whether there was anything."""
+        worked = False
+        while True:
+            if self._flying:
+                worked = True
+                await self._alarm.rung()
+                continue
+            start, end = pack("outbox", "q", self._kind), pack("outbox", "q", self._kind, self._clock.now_ms() + 1)
+            due = await self._store.read(lambda tx, start=start, end=end: tx.scan(start, end, limit=1))  # type: ignore[misc]
+            if not due and not self._flying:
+                return worked
+            worked = True
+            self._alarm.ring()
+            await self._alarm.rung()
+
+    async def close(self) -> None:
+        for task in list(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+        if self._recording is not None:
+            await asyncio.wait([self._recording])
+
+
+def _wake(kind: str) -> bytes:
+    return pack("outbox", "wake", kind)
+
+
+def _due(key: bytes) -> int:
+    due = unpack(key)[3]
+    assert isinstance(due, int)
+    return due
+
+
+def _put(tx: Tx, kind: str, due_ms: int, id: str, row: _Row) -> None:
+    tx.put(pack("outbox", "q", kind, due_ms, id), msgspec.msgpack.encode(row))
+
+
+def _add_member(tx: Tx, kind: str, group: bytes, member: _Member) -> None:
+    """The head of a group goes into the queue, followers wait in the group's rows."""
+    counter = pack("outbox", "n", kind, group)
+    last = tx.get(counter)
+    place = 0 if last is None else int.from_bytes(last, "big") + 1
+    tx.put(counter, place.to_bytes(8, "big"))
+    if last is None:
+        _put(tx, kind, member.due_ms, member.id, _Row(member.payload, member.due_ms, 0, group, place))
+    else:
+        tx.put(pack("outbox", "g", kind, group, place), msgspec.msgpack.encode(member))
+
+
+def _next_member(tx: Tx, kind: str, group: bytes, place: int) -> None:
+    """The head is done: its follower becomes the head, or the group ends."""
+    following = pack("outbox", "g", kind, group, place + 1)
+    value = tx.get(following)
+    if value is None:
+        tx.delete(pack("outbox", "n", kind, group))
+        return
+    member = msgspec.msgpack.decode(value, type=_Member)
+    tx.delete(following)
+    _put(tx, kind, member.due_ms, member.id, _Row(member.payload, member.due_ms, 0, group, place + 1))
+
+
+def pending(tx: ReadTx, kind: str, *, limit: int = 100) -> list[tuple[int, str]]:
+    """(due ms, id) of what waits, soonest first: for doctor and tests."""
+    start, end = pack("outbox", "q", kind), pack("outbox", "q", kind) + b"\xff"
+    return [(_due(key), str(unpack(key)[4])) for key, _ in tx.scan(start, end, limit=limit)]

@@ -1,0 +1,72 @@
+"""Alarm: one wait for three things: a wake of the store, a due service time, a ring from this process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from freehold.kit.clock import Clock
+from freehold.store.base import Store
+
+IDLE_S = 60.0
+"""A wake is a hint: a waiter looks for itself this often (seconds)."""
+
+
+class Alarm:
+    """`async with alarm: ... await alarm.wait(due_ms)`. Entered before the read whose answer may make it wait."""
+
+    def __init__(self, store: Store, clock: Clock, key: bytes) -> None:
+        self._store, self._clock, self._key = store, clock, key
+        self._rung = asyncio.Event()
+        self._rounds: set[asyncio.Future[None]] = set()
+        self._watcher: asyncio.Task[None] | None = None
+        self._sleeper: asyncio.Task[None] | None = None
+        self._due: int | None = None
+
+    async def __aenter__(self) -> Alarm:
+        entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(entered), name="alarm")
+        await entered
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in (self._watcher, self._sleeper):
+            if task is not None:
+                task.cancel()
+        self._watcher = self._sleeper = self._due = None
+
+    def ring(self) -> None:
+        """Rouse the waiter."""
+        self._rung.set()
+
+    async def wait(self, due_ms: int | None) -> None:
+        """Return after a wake, a ring or when service time reaches `due_ms`, whichever is first."""
+        for future in self._rounds:
+            if not future.done():
+                future.set_result(None)
+        self._rounds.clear()
+        if due_ms != self._due or self._sleeper is None or self._sleeper.done():
+            if self._sleeper is not None:
+                self._sleeper.cancel()
+                self._sleeper = None
+            self._due = due_ms
+            if due_ms is not None:
+                self._sleeper = asyncio.get_running_loop().create_task(self._sleep(due_ms), name="alarm")
+        await self._rung.wait()
+        self._rung.clear()
+
+    async def rung(self) -> None:
+        """Return when the waiter has gone round once more: it has looked at the store and waits again."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rounds.add(future)
+        await future
+
+    async def _watch(self, entered: asyncio.Future[None]) -> None:
+        async with self._store.watch(self._key) as watch:
+            entered.set_result(None)
+            while True:
+                await watch.wait(IDLE_S)
+                self._rung.set()
+
+    async def _sleep(self, due_ms: int) -> None:
+        await self._clock.sleep_until(due_ms)
+        self._rung.set()
