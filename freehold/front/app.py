@@ -62,7 +62,9 @@ class App:
         except Fault as fault:
             return render_fault(exchange, fault)
         except TooLarge:
-            return Response(413, [("content-type", "text/plain"), ("connection", "close")], b"The request is too large.\n")
+            return Response(
+                413, [("content-type", "text/plain"), ("connection", "close")], b"The request is too large.\n"
+            )
         except Disconnected:
             raise
         except Exception:

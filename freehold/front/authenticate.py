@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 
-from freehold.front import body
 from freehold.front.exchange import Exchange
 from freehold.kit.faults import Fault
 from freehold.ports.identity import Credential, Principal
@@ -51,10 +50,13 @@ async def authenticate(exchange: Exchange) -> None:
             principal = credential.principal if credential else None
     exchange.principal = principal or root(settings.default_account)
     exchange.account = exchange.principal.account
-    if signature is not None and "aws-chunked" in exchange.request.headers.get("content-encoding", ""):
+    headers = exchange.request.headers
+    if "aws-chunked" in headers.get("content-encoding", "") or _declared_streaming(headers):
         _decode_chunks(exchange, None)
-    elif exchange.request.headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
-        _decode_chunks(exchange, None)
+
+
+def _declared_streaming(headers: dict[str, str]) -> bool:
+    return headers.get("x-amz-content-sha256", "").startswith("STREAMING-")
 
 
 async def _verify(exchange: Exchange) -> None:
@@ -141,7 +143,3 @@ def _refusal(exchange: Exchange, kind: str) -> Fault:
     return sigv4.auth_fault(
         kind, match.protocol, match.service.name, access_key_id=signature.access_key_id if signature else ""
     )
-
-
-__all__ = ["ANONYMOUS", "Disconnected", "authenticate", "root"]
-Disconnected = body.Disconnected
