@@ -188,7 +188,7 @@ class _Queue:
     def _launch(self, key: bytes, value: bytes) -> None:
         self._flying.add(key)
         self._flying_bytes += len(value)
-        task = asyncio.get_running_loop().create_task(self._perform(key, value), name=f"outbox: {self._kind}")
+        task = self._tasks.spawn(f"outbox: {self._kind}", self._perform(key, value))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -259,7 +259,7 @@ class _Queue:
     async def settle(self) -> bool:
         """Wait until nothing is due and nothing is under way; says whether there was anything."""
         worked = False
-        while True:
+        while not self._lost:
             if self._flying:
                 worked = True
                 await self._alarm.rung()
@@ -271,6 +271,7 @@ class _Queue:
             worked = True
             self._alarm.ring()
             await self._alarm.rung()
+        return False
 
     async def close(self) -> None:
         for task in list(self._running):
