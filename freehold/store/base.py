@@ -3,7 +3,10 @@
 StoreError
 ├── LimitExceeded   a key, value, transaction or scan beyond the limits; nothing was written
 ├── Contended       a serializable transaction could not finish within its retries; nothing was written
-└── CommitUnknown   the connection broke at commit; the outcome could not be learned
+├── CommitUnknown   the connection broke at commit; the outcome could not be learned
+├── StoreBusy       another process has the store open
+├── StoreTooNew     a newer version of Freehold wrote the store
+└── StoreUnusable   the store cannot be opened where it was asked for
 
 Keys order as unsigned bytes. `transact` is serializable, ranges included, and sees every commit acknowledged before it
 began; its outcome is delivered only when durable. A body is synchronous and pure: ids, time and randomness are chosen
@@ -34,6 +37,18 @@ class Contended(StoreError):
 
 class CommitUnknown(StoreError):
     """Whether the transaction committed cannot be known."""
+
+
+class StoreBusy(StoreError):
+    """Another process has the store open; the message says which and what to do."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer version of Freehold."""
+
+
+class StoreUnusable(StoreError):
+    """The store cannot be opened: the directory is missing, not writable, or holds something else."""
 
 
 class Stamp(Protocol):

@@ -148,6 +148,10 @@ class Layer:
             insort(self._order, key)
         self.pending[key] = value
 
+    def rebase(self, base: Base) -> None:
+        """Lie over `base`, which has come to hold the rows of the layer that was below."""
+        self._base = base
+
     def absorb(self, overlay: Overlay, sequence: int) -> None:
         """Take over what a body wrote; its appends become rows under the commit sequence number `sequence`."""
         if self._order is None:
@@ -189,6 +193,11 @@ class Overlay(Layer):
         self.wakes: set[bytes] = set()
         self.refused: LimitExceeded | None = None
         self._bytes = 0
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is to be written and nobody to be woken."""
+        return not (self.pending or self.appends or self.wakes)
 
     @property
     def size(self) -> int:
