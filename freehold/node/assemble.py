@@ -28,10 +28,7 @@ from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from freehold.work.traces import Traces
 
-SERVICES = (
-    "ssm",
-    "logs",
-)
+SERVICES = ("iam", "ssm")
 """Folders of freehold/services, in alphabetical order within what depends on nothing."""
 
 
