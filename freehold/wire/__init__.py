@@ -1,0 +1,27 @@
+"""AWS's wire protocols, both directions, from botocore's service models. See `wire.base` for the values."""
+
+from __future__ import annotations
+
+from freehold.wire.base import Match, WireFault
+from freehold.wire.models import Operation, Service, load
+from freehold.wire.parsing import parse
+from freehold.wire.rendering import render, render_fault
+from freehold.wire.routing import UNKNOWN, match
+from freehold.wire.sigv4 import AuthFailure, Signature, read_signature, verify
+
+__all__ = [
+    "UNKNOWN",
+    "AuthFailure",
+    "Match",
+    "Operation",
+    "Service",
+    "Signature",
+    "WireFault",
+    "load",
+    "match",
+    "parse",
+    "read_signature",
+    "render",
+    "render_fault",
+    "verify",
+]

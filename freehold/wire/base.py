@@ -17,9 +17,11 @@ bytes when the body was complete), of a result bytes or an `AsyncIterator[bytes]
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from freehold.kit.faults import Fault
 
 JSON = "json"
 QUERY = "query"
@@ -33,20 +35,43 @@ class Operation(Protocol):
     """One operation of a service model."""
 
     name: str
-    snake_name: str
-    service: Service
     http_method: str
     http_path: str
-    input: Any
-    output: Any
-    streaming_input: str | None
-    """Name of the input member that is a streaming body, if any."""
-    streaming_output: str | None
-    """Name of the output member that is a streaming body, if any."""
-    event_stream_output: str | None
-    """Name of the output member that is an event stream, if any: an `AsyncIterator[dict]` of {event name: members}."""
     max_body: int
     """Bytes of body that AWS accepts; refused before it is buffered."""
+    parsers: dict[str, Callable[..., dict[str, Any]]]
+    """By protocol, compiled at first use; wire's own."""
+    renderers: dict[str, Callable[..., Any]]
+    """By protocol, compiled at first use; wire's own."""
+    validator: Callable[[dict[str, Any]], None] | None
+    """Compiled at first use; wire's own."""
+
+    @property
+    def service(self) -> Service: ...
+
+    @property
+    def snake_name(self) -> str: ...
+
+    @property
+    def input(self) -> Any: ...
+
+    @property
+    def output(self) -> Any: ...
+
+    @property
+    def streaming_input(self) -> str | None:
+        """Name of the input member that is a streaming body, if any."""
+        ...
+
+    @property
+    def streaming_output(self) -> str | None:
+        """Name of the output member that is a streaming body, if any."""
+        ...
+
+    @property
+    def event_stream_output(self) -> str | None:
+        """Name of the output member that is an event stream, if any: an `AsyncIterator[dict]` of {event name: members}."""
+        ...
 
 
 class Service(Protocol):
@@ -56,10 +81,15 @@ class Service(Protocol):
     signing_name: str
     target_prefix: str | None
     protocols: tuple[str, ...]
-    """Protocols that the model lists, the preferred one first."""
-    operations: Mapping[str, Operation]
-    error_codes: Mapping[str, int]
-    """HTTP status by modelled error shape name."""
+    """Protocols that the service accepts, the preferred one first."""
+
+    @property
+    def operations(self) -> Mapping[str, Operation]: ...
+
+    @property
+    def error_codes(self) -> Mapping[str, int]:
+        """HTTP status by modelled error shape name."""
+        ...
 
 
 @dataclass(slots=True)
@@ -71,3 +101,18 @@ class Match:
     operation: Operation | None = None
     json_version: str = "1.1"
     path_params: dict[str, str] = field(default_factory=dict)
+    """Labels of a REST path, percent-decoded."""
+    pairs: list[tuple[str, str]] | None = None
+    """Decoded pairs that routing has read: the query string (REST), or query string and form (query, ec2)."""
+
+
+class WireFault(Fault):
+    """A fault found before or while the request was understood: it carries the match by which it can be rendered.
+
+    `match.operation` may be None; `match.protocol` is the protocol the client most likely speaks, and `match.service` a
+    service that renders in it. `render_fault(fault.match, fault, request_id)` always works.
+    """
+
+    def __init__(self, fault: Fault, match: Match) -> None:
+        super().__init__(fault.code, fault.message, status=fault.status, headers=fault.headers, **fault.fields)
+        self.match = match

@@ -1,0 +1,16 @@
+"""Lambda.
+
+Sources: Lambda Developer Guide, "Lambda quotas" (invocation payload 6 MB synchronous = 6,291,456 bytes, 1 MB
+asynchronous, checked by the service; deployment package 50 MB zipped for direct upload, base64 in JSON about 70 MB).
+"""
+
+from __future__ import annotations
+
+from freehold.wire.patches.base import MIB, Patch
+
+_UPLOAD = 70_167_211  # the limit that AWS itself names in RequestEntityTooLargeException for direct uploads
+
+PATCH = Patch(
+    default_max_body=6 * MIB,
+    max_body={"CreateFunction": _UPLOAD, "UpdateFunctionCode": _UPLOAD, "PublishLayerVersion": _UPLOAD},
+)

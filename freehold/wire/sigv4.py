@@ -1,0 +1,357 @@
+"""Signature Version 4: reading and verifying what clients sign.
+
+Sources: "AWS Signature Version 4 for API requests" (IAM User Guide), "Authenticating Requests" (S3 API Reference).
+Faults of authentication are `AuthFailure`s: front maps them to the caller's protocol by `auth.auth_fault`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from calendar import timegm
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from urllib.parse import quote, unquote_to_bytes
+
+from freehold.kit.http import Request
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+UNSIGNED = "UNSIGNED-PAYLOAD"
+STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+STREAMING_SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+STREAMING_UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+STREAMING = frozenset({STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER})
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+
+SKEW = 300.0
+"""Seconds by which a client's clock may be off."""
+S3_SKEW = 900.0
+MAX_PRESIGNED = 604_800
+"""Seconds for which a presigned URL may be valid: seven days."""
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_WHEN = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_SPACES = re.compile(r" {2,}")
+
+
+class AuthFailure(Exception):
+    """Authentication failed. `kind` says how; `details` fill the messages that AWS sends.
+
+    Kinds: incomplete, malformed, missing, mismatch, unknown-key, expired-token, invalid-token, skewed, expired, future,
+    unsupported, bad-payload.
+    """
+
+    def __init__(self, kind: str, **details: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.details = details
+
+
+@dataclass(slots=True)
+class Signature:
+    """What a request says about who signed it, and how.
+
+    `scope` is `date/region/service/aws4_request`. `payload` is the value that stands for the body in the canonical
+    request: a SHA-256 in hexadecimal, UNSIGNED-PAYLOAD, one of STREAMING, or None where the request names none and
+    the body must be hashed. `expires` is set on presigned requests only: seconds of validity.
+    """
+
+    access_key: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    when: str
+    token: str | None = None
+    payload: str | None = None
+    expires: int | None = None
+
+    @property
+    def presigned(self) -> bool:
+        return self.expires is not None
+
+    @property
+    def scope(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+    @property
+    def seconds(self) -> float:
+        """When it was signed, in seconds since the epoch."""
+        return _seconds(self.when)
+
+
+def read_signature(request: Request) -> Signature | None:
+    """The signature of a request, from its Authorization header or its query string; None if it has neither.
+
+    Raises AuthFailure for what is there but cannot be read, and for Signature Version 2.
+    """
+    header = request.headers.get("authorization")
+    if header is not None:
+        return _read_header(header, request)
+    query = request.query
+    if "X-Amz-" in query and "X-Amz-Algorithm=" in query:
+        return _read_query(request)
+    if "Signature=" in query and "AWSAccessKeyId=" in query:
+        raise AuthFailure("unsupported", what="Signature Version 2")
+    return None
+
+
+def _read_header(header: str, request: Request) -> Signature:
+    algorithm, _, rest = header.partition(" ")
+    if algorithm == "AWS":
+        raise AuthFailure("unsupported", what="Signature Version 2")
+    if algorithm == "AWS4-ECDSA-P256-SHA256":
+        raise AuthFailure("unsupported", what="Signature Version 4A")
+    if algorithm != ALGORITHM:
+        raise AuthFailure(
+            "malformed", header=header[:256], what="Unsupported AWS 'algorithm'", algorithm=algorithm[:64]
+        )
+    parts: dict[str, str] = {}
+    for piece in rest.split(","):
+        name, _, value = piece.strip().partition("=")
+        parts[name] = value
+    absent = [name for name in ("Credential", "SignedHeaders", "Signature") if not parts.get(name)]
+    headers = request.headers
+    when = headers.get("x-amz-date")
+    if when is None and "date" in headers:
+        when = _http_date(headers["date"])
+    if absent or when is None:
+        raise AuthFailure("incomplete", absent=",".join(absent), date="" if when else "absent", header=header[:512])
+    if not _WHEN.fullmatch(when):
+        raise AuthFailure("incomplete", absent="", date="malformed", header=header[:512])
+    key, date, region, service = _credential(parts["Credential"])
+    return Signature(
+        access_key=key,
+        date=date,
+        region=region,
+        service=service,
+        signed_headers=tuple(parts["SignedHeaders"].split(";")),
+        signature=parts["Signature"],
+        when=when,
+        token=headers.get("x-amz-security-token"),
+        payload=headers.get("x-amz-content-sha256"),
+    )
+
+
+def _read_query(request: Request) -> Signature:
+    values = dict(request.query_pairs())
+    if values["X-Amz-Algorithm"] != ALGORITHM:
+        raise AuthFailure("malformed", what='X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"', query="yes")
+    names = ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date")
+    absent = [name for name in names if not values.get(name)]
+    expires = values.get("X-Amz-Expires", "")
+    if absent or not _WHEN.fullmatch(values["X-Amz-Date"]):
+        raise AuthFailure("incomplete", absent=",".join(absent), date="", query="yes")
+    key, date, region, service = _credential(values["X-Amz-Credential"])
+    seconds = _lifetime(expires, service)
+    return Signature(
+        access_key=key,
+        date=date,
+        region=region,
+        service=service,
+        signed_headers=tuple(values["X-Amz-SignedHeaders"].split(";")),
+        signature=values["X-Amz-Signature"],
+        when=values["X-Amz-Date"],
+        token=values.get("X-Amz-Security-Token"),
+        payload=values.get("X-Amz-Content-Sha256") or request.headers.get("x-amz-content-sha256"),
+        expires=seconds,
+    )
+
+
+def _lifetime(expires: str, service: str) -> int:
+    if not expires:
+        if service == "s3":
+            raise AuthFailure("incomplete", absent="X-Amz-Expires", date="", query="yes")
+        return int(SKEW)
+    if not expires.isascii() or not expires.lstrip("-").isdigit() or len(expires) > 12:
+        raise AuthFailure("malformed", what="X-Amz-Expires should be a number", query="yes")
+    seconds = int(expires)
+    if seconds < 0:
+        raise AuthFailure("malformed", what="X-Amz-Expires must be non-negative", query="yes")
+    if seconds > MAX_PRESIGNED:
+        raise AuthFailure(
+            "malformed", what="X-Amz-Expires must be less than a week (in seconds) that is 604800", query="yes"
+        )
+    return seconds
+
+
+def _credential(text: str) -> tuple[str, str, str, str]:
+    # A key id may hold slashes in no known case; the scope's four parts are counted from the right.
+    parts = text.rsplit("/", 4)
+    if len(parts) != 5 or not parts[0] or parts[4] != "aws4_request":
+        raise AuthFailure("malformed", what="the Credential is mal-formed", credential=text[:256])
+    if not (parts[1].isascii() and parts[1].isdigit() and len(parts[1]) == 8):
+        raise AuthFailure("malformed", what="the date of the Credential is mal-formed", credential=text[:256])
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def _http_date(text: str) -> str | None:
+    if _WHEN.fullmatch(text):
+        return text
+    try:
+        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").strftime("%Y%m%dT%H%M%SZ")
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _seconds(when: str) -> float:
+    try:
+        return float(timegm(datetime.strptime(when, "%Y%m%dT%H%M%SZ").timetuple()))
+    except ValueError:
+        raise AuthFailure("incomplete", absent="", date="malformed") from None
+
+
+# --- verifying
+
+
+@lru_cache(maxsize=4096)
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key that signs for a day, a region and a service."""
+    key = _hmac(b"AWS4" + secret.encode(), date)
+    for part in (region, service, "aws4_request"):
+        key = _hmac(key, part)
+    return key
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+def verify(request: Request, signature: Signature, secret: str, *, wall: float, body_hash: str | None = None) -> None:
+    """Raise AuthFailure unless `secret` signed this request.
+
+    `body_hash` is the SHA-256 of the body in hexadecimal where it is complete; it is used where the request names no
+    hash, and compared with the one it names. A streamed body is checked by whoever reads it (`chunked`, or the hash
+    named by `signature.payload`).
+    """
+    _check_time(signature, wall)
+    payload = payload_of(request, signature, body_hash)
+    text = string_to_sign(request, signature, payload)
+    key = signing_key(secret, signature.date, signature.region, signature.service)
+    expected = hmac.digest(key, text.encode(), "sha256").hex()
+    if not hmac.compare_digest(expected.encode(), signature.signature.encode("utf-8", "replace")):
+        raise AuthFailure(
+            "mismatch",
+            canonical=canonical_request(request, signature, payload),
+            string_to_sign=text,
+            signature=signature.signature[:128],
+            access_key=signature.access_key[:128],
+        )
+    named = signature.payload
+    if body_hash is not None and named is not None and _HEX64.fullmatch(named) and named != body_hash:
+        raise AuthFailure("bad-payload", client=named, server=body_hash)
+
+
+def _check_time(signature: Signature, wall: float) -> None:
+    signed = signature.seconds
+    if signature.when[:8] != signature.date:
+        raise AuthFailure("scope-date", date=signature.date, when=signature.when)
+    allowed = S3_SKEW if signature.service == "s3" else SKEW
+    if signature.expires is not None:
+        if wall > signed + signature.expires:
+            raise AuthFailure(
+                "expired", expires=_iso(signed + signature.expires), server=_iso(wall), seconds=str(signature.expires)
+            )
+        if signed > wall + allowed:
+            raise AuthFailure("future", server=_iso(wall), when=signature.when)
+        return
+    if abs(wall - signed) > allowed:
+        raise AuthFailure(
+            "skewed",
+            when=signature.when,
+            server=_iso(wall),
+            allowed=str(int(allowed)),
+            late="yes" if wall > signed else "",
+        )
+
+
+def _iso(seconds: float) -> str:
+    from freehold.kit.clock import iso8601
+
+    return iso8601(seconds, millis=False)
+
+
+def payload_of(request: Request, signature: Signature, body_hash: str | None) -> str:
+    """What stands for the body in the canonical request."""
+    named = signature.payload
+    if signature.presigned and signature.service == "s3":
+        return named or UNSIGNED
+    if named is not None:
+        return named
+    if body_hash is not None:
+        return body_hash
+    return hashlib.sha256(request.body).hexdigest()
+
+
+def string_to_sign(request: Request, signature: Signature, payload: str) -> str:
+    """What the signature signs."""
+    digest = hashlib.sha256(
+        canonical_request(request, signature, payload).encode("utf-8", "surrogateescape")
+    ).hexdigest()
+    return f"{ALGORITHM}\n{signature.when}\n{signature.scope}\n{digest}"
+
+
+def canonical_request(request: Request, signature: Signature, payload: str) -> str:
+    """The request as both sides must spell it."""
+    headers = request.headers
+    lines = []
+    for name in signature.signed_headers:
+        value = headers.get(name, "")
+        if value and (value[0] in " \t" or value[-1] in " \t" or "  " in value):
+            value = _SPACES.sub(" ", value.strip())
+        lines.append(f"{name}:{value}\n")
+    path = canonical_path(request.path, normalize=signature.service != "s3")
+    query = canonical_query(request.query, presigned=signature.presigned) if request.query else ""
+    return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{';'.join(signature.signed_headers)}\n{payload}"
+
+
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_.~-]+)*/?", re.ASCII)
+
+
+@lru_cache(maxsize=4096)
+def canonical_path(path: str, *, normalize: bool) -> str:
+    """The path, encoded once more (S3: as it is), its dots and double slashes resolved (S3: kept)."""
+    if path in ("", "/"):
+        return "/"
+    if not normalize:
+        # S3 signs the decoded key, encoded once; the raw path may be spelled in other ways (%7E, lower-case hex).
+        return quote(unquote_to_bytes(path), safe="/-_.~")
+    if "//" in path or "/." in path:
+        path = _resolve(path)
+    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/-_.~")
+
+
+def _resolve(path: str) -> str:
+    out: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            if out:
+                out.pop()
+        elif segment not in ("", "."):
+            out.append(segment)
+    ends = path.endswith(("/", "/.", "/..")) and out
+    return "/" + "/".join(out) + ("/" if ends else "")
+
+
+def canonical_query(query: str, *, presigned: bool = False) -> str:
+    """The query parameters, encoded and sorted; of presigned requests without the signature itself."""
+    pairs = []
+    for piece in query.split("&"):
+        if not piece:
+            continue
+        name, _, value = piece.partition("=")
+        if presigned and name == "X-Amz-Signature":
+            continue
+        pairs.append((_encode(name), _encode(value)))
+    pairs.sort()
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def _encode(text: str) -> str:
+    if text.isalnum() and text.isascii():
+        return text
+    return quote(unquote_to_bytes(text.replace("+", "%20")), safe="-_.~")
