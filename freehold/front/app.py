@@ -56,9 +56,9 @@ class App:
         exchange = Exchange(self.platform, self.offer, request, receive, request_id)
         try:
             return await self._aws(exchange)
-        except WireFault as refusal:
-            exchange.match = refusal.match
-            return render_fault(exchange, refusal.fault)
+        except WireFault as fault:
+            exchange.match = fault.match
+            return render_fault(exchange, fault)
         except Fault as fault:
             return render_fault(exchange, fault)
         except TooLarge:

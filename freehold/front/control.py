@@ -32,7 +32,10 @@ async def respond(platform: Platform, offer: Offer, request: Request, receive: R
     if what == "isolation":
         return _json(dict(platform.runtime.isolation()))
     if what == "traces":
-        return _json({"traces": await platform.traces.recent()})
+        asked = dict(request.query_pairs())
+        account = asked.get("account", platform.settings.default_account)
+        region = asked.get("region", platform.settings.default_region)
+        return _json({"traces": await platform.traces.recent(account, region)})
     return _json({"message": f"The control API has no {what}."}, 404)
 
 

@@ -96,9 +96,9 @@ async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int
         meters=Meters(store, clock, tasks),
         traces=Traces(store, clock, ids, tasks),
         runtime=runtime,
-        calls=Absent("calls"),  # type: ignore[arg-type]
-        functions=Absent("functions"),  # type: ignore[arg-type]
-        identity=Absent("identity"),  # type: ignore[arg-type]
+        calls=Absent("calls"),
+        functions=Absent("functions"),
+        identity=Absent("identity"),
     )
     listed = manifests()
     offer = compile_offer(listed)

@@ -53,7 +53,7 @@ async def open_store(config: Config, data: Path) -> Store:
         return MemoryStore(Ids())
     from freehold.store.sqlite import SqliteStore
 
-    return await SqliteStore.open(data)
+    return SqliteStore.open(data)
 
 
 async def serve(config: Config) -> None:
@@ -106,6 +106,10 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
             await asyncio.sleep(0.005)
         kept = "nothing is kept" if config.ephemeral else f"data in {settings.data}"
         mode = "guarded" if settings.guarded else "open"
+        new_root = node.platform.own.pop("iam.new_root", None)
+        if new_root is not None:
+            print("The root credentials of this installation, shown once. Keep them:")
+            print(f"  export AWS_ACCESS_KEY_ID={new_root[0]}\n  export AWS_SECRET_ACCESS_KEY={new_root[1]}")
         print(f"Freehold is ready at {settings.url} ({mode}, {kept})", flush=True)
 
     announcing = asyncio.ensure_future(announce())

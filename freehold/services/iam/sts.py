@@ -44,7 +44,7 @@ async def assume_role(call: Call, request: Request) -> Request:
     if ":assumed-role/" in call.principal.arn and seconds > MAX_CHAINED:
         raise Fault(
             "ValidationError",
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+            "The requested DurationSeconds exceeds the 1 hour session limit for role chaining",
         )
     session = request["RoleSessionName"]
     principal = Principal(
