@@ -149,8 +149,8 @@ def _dimensions(items: Sequence[object]) -> bytes:
 
 
 def _merge(tx: Tx, rows: list[tuple[bytes, _Bucket]]) -> None:
-    found = tx.get_many([key for key, _ in rows])
-    for (key, added), value in zip(rows, found, strict=True):
+    for key, added in rows:
+        value = tx.get(key)  # one by one: two orders of naming dimensions are two additions to one row
         if value is not None:
             old = msgspec.msgpack.decode(value, type=_Bucket)
             low, high = min(old.min, added.min), max(old.max, added.max)

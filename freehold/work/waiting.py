@@ -33,6 +33,7 @@ class Alarm:
             if task is not None:
                 task.cancel()
         self._watcher = self._sleeper = self._due = None
+        self._answer()
 
     def ring(self) -> None:
         """Rouse the waiter."""
@@ -40,10 +41,7 @@ class Alarm:
 
     async def wait(self, due_ms: int | None) -> None:
         """Return after a wake, a ring or when service time reaches `due_ms`, whichever is first."""
-        for future in self._rounds:
-            if not future.done():
-                future.set_result(None)
-        self._rounds.clear()
+        self._answer()
         if due_ms != self._due or self._sleeper is None or self._sleeper.done():
             if self._sleeper is not None:
                 self._sleeper.cancel()
@@ -55,10 +53,16 @@ class Alarm:
         self._rung.clear()
 
     async def rung(self) -> None:
-        """Return when the waiter has gone round once more: it has looked at the store and waits again."""
+        """Return when the waiter has gone round once more: it has looked at the store and waits again (or left)."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rounds.add(future)
         await future
+
+    def _answer(self) -> None:
+        for future in self._rounds:
+            if not future.done():
+                future.set_result(None)
+        self._rounds.clear()
 
     async def _watch(self, entered: asyncio.Future[None]) -> None:
         async with self._store.watch(self._key) as watch:
