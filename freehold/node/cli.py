@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help='print what points AWS tools here: eval "$(freehold env)"')
     services = commands.add_parser("services", help="list the operations that work")
     services.add_argument("--missing", action="store_true", help="list those that do not")
+    deploy = commands.add_parser("deploy", help="package a SAM or CloudFormation template and deploy it")
+    deploy.add_argument("template", nargs="?", default="template.yaml", help="template file or its directory")
+    deploy.add_argument("--stack", help="name of the stack (default: the directory's name)")
     commands.add_parser("doctor", help="say what this host offers, what is missing, and how to get it")
     return top
 
@@ -50,6 +53,8 @@ def run(command: str, flags: dict[str, Any]) -> None:
         from freehold.node.listing import print_services
 
         print_services(missing=flags["missing"])
+    elif command == "deploy":
+        _deploy(flags)
     elif command == "doctor":
         from freehold.node.doctor import examine
 
@@ -64,6 +69,15 @@ def _up(flags: dict[str, Any]) -> None:
     try:
         up(config)
     except (CannotServe, StoreError) as problem:
+        _fail(str(problem))
+
+
+def _deploy(flags: dict[str, Any]) -> None:
+    from freehold.node import deploy
+
+    try:
+        deploy.command(endpoint(), flags["template"], flags["stack"])
+    except deploy.DeployError as problem:
         _fail(str(problem))
 
 
