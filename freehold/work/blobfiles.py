@@ -21,7 +21,7 @@ _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
 
 class Files:
-    """The directory of blob files. A file's name is its id; `ab/cd/abcd...`."""
+    """The directory of blob files. A file's name is its id; `ab/c/abcd...`: 4,096 directories."""
 
     def __init__(self, directory: Path, *, durable: bool) -> None:
         self._directory = directory
@@ -40,14 +40,14 @@ class Files:
         self._threads.shutdown(wait=True)
 
     def path(self, name: str) -> Path:
-        return self._directory / name[:2] / name[2:4] / name
+        return self._directory / name[:2] / name[2:3] / name
 
     def check(self, name: str) -> None:
         """Raise FileNotFoundError where the file is gone."""
         os.stat(self._name(name))
 
     def _name(self, name: str) -> str:
-        return f"{self._directory}/{name[:2]}/{name[2:4]}/{name}"
+        return f"{self._directory}/{name[:2]}/{name[2:3]}/{name}"
 
     async def _run(self, fn: Callable[[], S]) -> S:
         return await asyncio.get_running_loop().run_in_executor(self._threads, fn)
@@ -77,7 +77,7 @@ class Files:
 
     def create(self, name: str) -> int:
         """Open a new file for writing; in a thread."""
-        folder = name[:4]
+        folder = name[:3]
         if folder not in self._known:
             self._make(name)
             self._known.add(folder)
@@ -85,7 +85,7 @@ class Files:
 
     def _make(self, name: str) -> None:
         first = self._directory / name[:2]
-        second = first / name[2:4]
+        second = first / name[2:3]
         if not second.is_dir():
             second.mkdir(parents=True, exist_ok=True)
             self.sync_directory(first)
@@ -102,7 +102,7 @@ class Files:
             os.close(fd)
 
     def sync_entry(self, name: str) -> None:
-        self.sync_directory(f"{self._directory}/{name[:2]}/{name[2:4]}")
+        self.sync_directory(f"{self._directory}/{name[:2]}/{name[2:3]}")
 
     def unlink(self, name: str) -> bool:
         try:
@@ -166,7 +166,7 @@ class Files:
 
     def _walk(self, before: float) -> Iterator[str]:
         for first in sorted(self._directory.glob("[0-9a-f][0-9a-f]")):
-            for second in sorted(first.glob("[0-9a-f][0-9a-f]")):
+            for second in sorted(first.glob("[0-9a-f]")):
                 for entry in os.scandir(second):
                     if entry.stat().st_mtime < before:
                         yield entry.name
