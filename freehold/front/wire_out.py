@@ -13,6 +13,8 @@ async def render(exchange: Exchange) -> None:
     call, match = exchange.call, exchange.match
     assert call is not None and call.result is not None and match is not None
     response = wire.render(match, call.result, exchange.request_id)
+    if call.status:
+        response.status = call.status
     if call.response_headers:
         response.headers.extend(call.response_headers.items())
     exchange.response = response

@@ -56,6 +56,8 @@ class Call:
     result: dict[str, Any] | None = None
     fault: Fault | None = None
     response: Response | None = None
+    status: int = 0
+    """HTTP status of the answer where it is not the model's (206 for a range of an object); 0 leaves it."""
     response_headers: dict[str, str] = field(default_factory=dict)
     """Headers that a handler adds to its response beyond the model's."""
 
