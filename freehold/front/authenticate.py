@@ -15,7 +15,8 @@ from freehold.front.exchange import Exchange
 from freehold.kit.faults import Fault
 from freehold.ports.identity import Credential, Principal
 from freehold.wire import chunked, sigv4
-from freehold.wire.sigv4 import Signature
+from freehold.wire.auth import auth_fault
+from freehold.wire.sigv4 import AuthFailure, Signature
 
 UNSIGNED = frozenset({("sts", "AssumeRoleWithSAML"), ("sts", "AssumeRoleWithWebIdentity")})
 ANONYMOUS = "anonymous"
@@ -38,79 +39,77 @@ async def authenticate(exchange: Exchange) -> None:
     signature = exchange.signature
     exchange.region = signature.region if signature and signature.region else settings.default_region
     if settings.guarded:
-        await _verify(exchange)
-        return
-    principal = None
-    if signature is not None:
-        key = signature.access_key_id
-        if len(key) == 12 and key.isdigit():
-            principal = root(key)
-        elif key.startswith(("AKIA", "ASIA")):
-            credential = await exchange.platform.identity.credential(key, signature.session_token)
-            principal = credential.principal if credential else None
-    exchange.principal = principal or root(settings.default_account)
-    exchange.account = exchange.principal.account
-    headers = exchange.request.headers
-    if "aws-chunked" in headers.get("content-encoding", "") or _declared_streaming(headers):
-        _decode_chunks(exchange, None)
+        try:
+            await _verify(exchange)
+        except AuthFailure as failure:
+            raise _refusal(exchange, failure) from None
+    else:
+        exchange.principal = await _claimed(exchange, signature) or root(settings.default_account)
+        exchange.account = exchange.principal.account
+        headers = exchange.request.headers
+        if "aws-chunked" in headers.get("content-encoding", "") or _streaming(headers):
+            _decode_chunks(exchange, None)
 
 
-def _declared_streaming(headers: dict[str, str]) -> bool:
+async def _claimed(exchange: Exchange, signature: Signature | None) -> Principal | None:
+    """Whose key it is, on the caller's word; None for keys that mean nothing."""
+    if signature is None:
+        return None
+    key = signature.access_key
+    if len(key) == 12 and key.isdigit():
+        return root(key)
+    if key.startswith(("AKIA", "ASIA")):
+        credential = await exchange.platform.identity.credential(key, signature.token)
+        return credential.principal if credential else None
+    return None
+
+
+def _streaming(headers: dict[str, str]) -> bool:
     return headers.get("x-amz-content-sha256", "").startswith("STREAMING-")
 
 
 async def _verify(exchange: Exchange) -> None:
     signature, match = exchange.signature, exchange.match
     assert match is not None
-    name = match.operation.name if match.operation else ""
+    if exchange.unreadable is not None:
+        raise exchange.unreadable
     if signature is None:
+        name = match.operation.name if match.operation else ""
         if (match.service.name, name) in UNSIGNED or match.service.name == "s3":
             exchange.account = exchange.platform.settings.default_account
             exchange.principal = Principal(ANONYMOUS, ANONYMOUS, ANONYMOUS)
             return
-        raise _refusal(exchange, "missing")
-    credential = await exchange.platform.identity.credential(signature.access_key_id, signature.session_token)
+        raise AuthFailure("missing")
+    if signature.service != match.service.signing_name:
+        raise AuthFailure("scope-service", wanted=match.service.signing_name)
+    credential = await exchange.platform.identity.credential(signature.access_key, signature.token)
     if credential is None:
-        raise _refusal(exchange, "unknown_key")
+        raise AuthFailure(
+            "unknown-key" if signature.token is None else "invalid-token", access_key=signature.access_key
+        )
     wall = exchange.platform.clock.wall()
     if credential.expires_at is not None and credential.expires_at <= wall:
-        raise _refusal(exchange, "expired_token")
-    if credential.session_token is not None and credential.session_token != signature.session_token:
-        raise _refusal(exchange, "unknown_key")
+        raise AuthFailure("expired-token", token=signature.token or "")
     _verify_signature(exchange, signature, credential, wall)
     exchange.principal = credential.principal
     exchange.account = credential.principal.account
 
 
 def _verify_signature(exchange: Exchange, signature: Signature, credential: Credential, wall: float) -> None:
-    request = exchange.request
-    declared = request.headers.get("x-amz-content-sha256", "")
-    streaming = declared.startswith("STREAMING-")
-    actual = None
-    if not streaming and request.stream is None and not signature.presigned:
-        actual = hashlib.sha256(request.body).hexdigest()
-    sigv4.verify(
-        request,
-        signature,
-        credential.secret_access_key,
-        wall=wall,
-        body_hash=declared or actual,
-        service=exchange.match.service.name if exchange.match else signature.service,
-        protocol=exchange.match.protocol if exchange.match else "json",
-    )
-    if streaming:
-        _decode_chunks(exchange, credential.secret_access_key)
-    elif len(declared) == 64:
-        if actual is None and request.stream is not None:
-            request.stream = _hashed(request.stream, declared)
-        elif actual is not None and actual != declared:
-            raise _hash_mismatch(declared, actual)
+    request, secret = exchange.request, credential.secret_access_key
+    streamed = request.stream is not None
+    body_hash = None if streamed else hashlib.sha256(request.body).hexdigest()
+    sigv4.verify(request, signature, secret, wall=wall, body_hash=body_hash)
+    if _streaming(request.headers):
+        _decode_chunks(exchange, secret)
+    elif streamed and request.stream is not None and len(signature.payload or "") == 64:
+        request.stream = _hashed(request.stream, signature.payload or "")
 
 
 def _decode_chunks(exchange: Exchange, secret: str | None) -> None:
     request = exchange.request
     source = request.stream if request.stream is not None else _once(request.body)
-    request.stream = chunked.decode_chunked(source, exchange.signature, secret, request.headers)
+    request.stream = chunked.decode_chunked(source, exchange.signature, secret)
     request.body = b""
 
 
@@ -119,27 +118,22 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def _hashed(stream: AsyncIterator[bytes], declared: str) -> AsyncIterator[bytes]:
+    """Pass the body on and refuse it at its end when it is not what was signed."""
     digest = hashlib.sha256()
     async for piece in stream:
         digest.update(piece)
         yield piece
     if digest.hexdigest() != declared:
-        raise _hash_mismatch(declared, digest.hexdigest())
+        raise Fault(
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            status=400,
+            ClientComputedContentSHA256=declared,
+            S3ComputedContentSHA256=digest.hexdigest(),
+        )
 
 
-def _hash_mismatch(declared: str, actual: str) -> Fault:
-    return Fault(
-        "XAmzContentSHA256Mismatch",
-        "The provided 'x-amz-content-sha256' header does not match what was computed.",
-        status=400,
-        ClientComputedContentSHA256=declared,
-        S3ComputedContentSHA256=actual,
-    )
-
-
-def _refusal(exchange: Exchange, kind: str) -> Fault:
-    match, signature = exchange.match, exchange.signature
+def _refusal(exchange: Exchange, failure: AuthFailure) -> Fault:
+    match = exchange.match
     assert match is not None
-    return sigv4.auth_fault(
-        kind, match.protocol, match.service.name, access_key_id=signature.access_key_id if signature else ""
-    )
+    return auth_fault(failure.kind, match.protocol, match.service.name, **failure.details)

@@ -50,13 +50,17 @@ def services(offer: Offer) -> dict[str, dict[str, list[str]]]:
 
 
 async def _signed(platform: Platform, request: Request) -> bool:
-    signature = sigv4.read_signature(request)
-    if signature is None:
+    try:
+        signature = sigv4.read_signature(request)
+        if signature is None:
+            return False
+        credential = await platform.identity.credential(signature.access_key, signature.token)
+        if credential is None or not credential.principal.arn.endswith(":root"):
+            return False
+        sigv4.verify(request, signature, credential.secret_access_key, wall=platform.clock.wall())
+    except sigv4.AuthFailure:
         return False
-    credential = await platform.identity.credential(signature.access_key_id, signature.session_token)
-    if credential is None or not credential.principal.arn.endswith(":root"):
-        return False
-    return sigv4.is_valid(request, signature, credential.secret_access_key, wall=platform.clock.wall())
+    return True
 
 
 def _json(value: Any, status: int = 200) -> Response:

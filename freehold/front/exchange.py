@@ -13,7 +13,7 @@ from freehold.ports.identity import Principal
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
 from freehold.wire.base import Match, Service
-from freehold.wire.sigv4 import Signature
+from freehold.wire.sigv4 import AuthFailure, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,11 @@ class Exchange:
     receive: Receive
     request_id: str
     signature: Signature | None = None
+    unreadable: AuthFailure | None = None
+    """Why the signature that is there cannot be read; guarded mode refuses it, open mode takes it for none."""
     match: Match | None = None
     principal: Principal | None = None
     account: str = ""
     region: str = ""
     call: Call | None = None
     response: Response | None = None
-    host_was_bucket: bool = False

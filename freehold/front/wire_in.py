@@ -18,7 +18,10 @@ MAX_FORM = 16 << 20
 async def accept(exchange: Exchange) -> None:
     """Read the signature's claims; bring virtual-hosted buckets into path style."""
     request = exchange.request
-    exchange.signature = sigv4.read_signature(request)
+    try:
+        exchange.signature = sigv4.read_signature(request)
+    except sigv4.AuthFailure as failure:
+        exchange.unreadable = failure
     signing_name = exchange.signature.service if exchange.signature else None
     if signing_name in (None, "s3") and (path := hosts.path_style(request)) is not None:
         request.raw_path = request.path

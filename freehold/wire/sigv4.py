@@ -39,8 +39,8 @@ _SPACES = re.compile(r" {2,}")
 class AuthFailure(Exception):
     """Authentication failed. `kind` says how; `details` fill the messages that AWS sends.
 
-    Kinds: incomplete, malformed, missing, mismatch, unknown-key, expired-token, invalid-token, skewed, expired, future,
-    unsupported, bad-payload.
+    Kinds raised here: incomplete, malformed, unsupported, mismatch, skewed, expired, future, scope-date, headers,
+    bad-payload. Kinds that front adds: missing, unknown-key, invalid-token, expired-token, scope-service, scope-region.
     """
 
     def __init__(self, kind: str, **details: str) -> None:
@@ -229,6 +229,7 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
     named by `signature.payload`).
     """
     _check_time(signature, wall)
+    _check_headers(request, signature)
     payload = payload_of(request, signature, body_hash)
     text = string_to_sign(request, signature, payload)
     key = signing_key(secret, signature.date, signature.region, signature.service)
@@ -244,6 +245,17 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
     named = signature.payload
     if body_hash is not None and named is not None and _HEX64.fullmatch(named) and named != body_hash:
         raise AuthFailure("bad-payload", client=named, server=body_hash)
+
+
+def _check_headers(request: Request, signature: Signature) -> None:
+    # The host must be signed everywhere, or a signature for one endpoint would do for another; S3 asks for x-amz-* too.
+    if "host" not in signature.signed_headers and ":authority" not in signature.signed_headers:
+        raise AuthFailure("headers" if signature.service == "s3" else "mismatch", unsigned="host")
+    if signature.service == "s3":
+        signed = signature.signed_headers
+        unsigned = [name for name in request.headers if name.startswith("x-amz-") and name not in signed]
+        if unsigned:
+            raise AuthFailure("headers", unsigned=", ".join(unsigned)[:512])
 
 
 def _check_time(signature: Signature, wall: float) -> None:
@@ -304,7 +316,7 @@ def canonical_request(request: Request, signature: Signature, payload: str) -> s
         if value and (value[0] in " \t" or value[-1] in " \t" or "  " in value):
             value = _SPACES.sub(" ", value.strip())
         lines.append(f"{name}:{value}\n")
-    path = canonical_path(request.path, normalize=signature.service != "s3")
+    path = canonical_path(request.raw_path or request.path, normalize=signature.service != "s3")
     query = canonical_query(request.query, presigned=signature.presigned) if request.query else ""
     return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{';'.join(signature.signed_headers)}\n{payload}"
 
