@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from freehold.wire.auth import auth_fault
 from freehold.wire.base import Match, WireFault
 from freehold.wire.models import Operation, Service, load
 from freehold.wire.parsing import parse
 from freehold.wire.rendering import render, render_fault
 from freehold.wire.routing import UNKNOWN, match
 from freehold.wire.sigv4 import AuthFailure, Signature, read_signature, verify
+from freehold.wire.validation import validate
 
 __all__ = [
     "UNKNOWN",
@@ -17,11 +19,13 @@ __all__ = [
     "Service",
     "Signature",
     "WireFault",
+    "auth_fault",
     "load",
     "match",
     "parse",
     "read_signature",
     "render",
     "render_fault",
+    "validate",
     "verify",
 ]

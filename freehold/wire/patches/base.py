@@ -18,6 +18,8 @@ class Validation:
     - `code`: of the fault ("ValidationException", "ValidationError", "BadRequestException", ...).
     - `style`: "detected" is the common "1 validation error detected: Value ..."; "missing" checks only required members,
       one at a time, with `missing` as template; "none" leaves everything to the service.
+    - `patterns`: the whole message for a pattern that is not met, by pattern, with `{member}`.
+    - `skip`: scalar shapes that the service checks by itself, in words of its own.
     - `missing`: message for an absent required member, with `{member}`; `missing_code` its code if another.
     """
 
@@ -25,6 +27,8 @@ class Validation:
     style: str = "detected"
     missing: str = ""
     missing_code: str | None = None
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    skip: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ asynchronous, checked by the service; deployment package 50 MB zipped for direct
 
 from __future__ import annotations
 
-from freehold.wire.patches.base import MIB, Patch
+from freehold.wire.patches.base import MIB, Patch, Validation
 
 _UPLOAD = 70_167_211  # the limit that AWS itself names in RequestEntityTooLargeException for direct uploads
 
 PATCH = Patch(
     default_max_body=6 * MIB,
     max_body={"CreateFunction": _UPLOAD, "UpdateFunctionCode": _UPLOAD, "PublishLayerVersion": _UPLOAD},
+    # An unknown runtime is InvalidParameterValueException, with a list of its own.
+    validation=Validation(skip=frozenset({"Runtime"})),
 )

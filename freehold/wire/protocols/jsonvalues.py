@@ -51,7 +51,7 @@ def mismatch(value: Any, wanted: str) -> Malformed:
         return Malformed("Start of structure or map found where not expected")
     if isinstance(value, list):
         return Malformed("Start of list found where not expected")
-    return Malformed(f"{kind(value)} can not be converted to {wanted}")
+    return Malformed(f"{kind(value)} cannot be converted to {wanted}")
 
 
 def _read_string(value: Any) -> str:
@@ -184,7 +184,7 @@ def _null_as_empty(shape: Shape, read: Reader) -> Reader:
 def _wanted_list(value: Any) -> str:
     if isinstance(value, dict):
         return "Start of structure or map found where not expected"
-    return f"{kind(value)} can not be converted to List"
+    return f"{kind(value)} cannot be converted to List"
 
 
 def _map_reader(shape: Shape, cache: Cache) -> Reader:
@@ -207,7 +207,7 @@ def _map_reader(shape: Shape, cache: Cache) -> Reader:
 def _not_a_map(value: Any) -> Malformed:
     if isinstance(value, list):
         return Malformed("Start of list found where not expected")
-    return Malformed(f"{kind(value)} can not be converted to Map")
+    return Malformed(f"{kind(value)} cannot be converted to Map")
 
 
 # --- writing

@@ -25,7 +25,7 @@ _SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-
 def read_integer(text: str) -> int:
     """A whole number of at most 19 digits."""
     if not _INTEGER.fullmatch(text):
-        raise Malformed(f"Value '{text[:64]}' can not be converted to an Integer")
+        raise Malformed(f"Value '{text[:64]}' cannot be converted to an Integer")
     return int(text)
 
 
@@ -35,7 +35,7 @@ def read_float(text: str) -> float:
     if special is not None:
         return special
     if not _FLOAT.fullmatch(text):
-        raise Malformed(f"Value '{text[:64]}' can not be converted to a Double")
+        raise Malformed(f"Value '{text[:64]}' cannot be converted to a Double")
     return float(text)
 
 
@@ -46,7 +46,7 @@ def read_boolean(text: str) -> bool:
         return True
     if lower == "false":
         return False
-    raise Malformed(f"Value '{text[:64]}' can not be converted to a Boolean")
+    raise Malformed(f"Value '{text[:64]}' cannot be converted to a Boolean")
 
 
 def read_blob(text: str) -> bytes:
