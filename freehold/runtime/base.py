@@ -81,6 +81,14 @@ class Outcome:
     timed_out: bool = False
     content_type: str = "application/json"
     error_type: str | None = None
+    """errorType of the error document. Of a streamed response it is known, like function_error and the durations, when
+    the iterator has ended."""
+    error_details: bytes = b""
+    """The error document of a response that failed in the middle of its stream."""
+
+
+class LogEvent(bytes):
+    """Output that is exactly one log event, whatever newlines are in it (a record of the logging module, a trace)."""
 
 
 class Sink(Protocol):
@@ -96,7 +104,8 @@ class Sink(Protocol):
     def invocation_started(self, spec: FunctionSpec, stream: str, invocation: Invocation) -> None: ...
 
     def output(self, spec: FunctionSpec, stream: str, request_id: str | None, data: bytes) -> None:
-        """Raw stdout/stderr (or framed log) bytes as they came, whole lines where possible."""
+        """Raw stdout/stderr bytes as they came, whole lines: each line is a log event. A `LogEvent` is one event as it
+        stands."""
         ...
 
     def invocation_ended(self, spec: FunctionSpec, stream: str, invocation: Invocation, outcome: Outcome) -> None: ...

@@ -1,0 +1,151 @@
+"""The template process of which function instances are forked, and the first process (init) of each instance.
+
+    freehold_zygote.py zygote CONTROL_FD [PRELOAD...]     serve requests, one fork each
+    freehold_zygote.py single API_FD LOG_FD CONTROL_FD    be one instance (where forking in a sandbox is refused)
+
+It runs no user code, opens no connection and starts no thread. A request is a JSON object with three descriptors:
+the Runtime API's socket, the log pipe, and the instance's control socket. On the control socket the instance says
+`H` (its credentials tell the server its pid), waits for `G` (it is in its cgroups), and at the end `X<status>`, the wait
+status of the runtime; `E<text>` says why a wall could not be built.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import freehold_cage as cage  # noqa: E402
+import freehold_client as client  # noqa: E402
+
+del sys.path[0]
+
+_API, _CONTROL = 3, 4
+_MAX_REQUEST = 180_000
+_DEFAULT_SIGNALS = (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM)
+
+
+def serve(control_fd, preload):
+    """Fork an instance per request until the server goes away."""
+    for name in preload:
+        client.preload(name)
+    control = socket.socket(fileno=control_fd)
+    own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    control.send(b"R")
+    while True:
+        message, ancillary, _flags, _address = control.recvmsg(_MAX_REQUEST, socket.CMSG_SPACE(12))
+        if not message:
+            return
+        descriptors = struct.unpack("3i", ancillary[0][2])
+        try:
+            cage.unshare(cage.NEWPID)
+            pid = os.fork()
+        except OSError as problem:
+            _report(descriptors[2], problem)
+            pid = -1
+        if pid == 0:
+            os.close(own_namespace)
+            _instance(json.loads(message), descriptors, forked=True)
+        cage.setns(own_namespace, cage.NEWPID)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _report(control_fd, problem):
+    try:
+        os.write(control_fd, b"E" + str(problem).encode())
+    except OSError:
+        pass
+
+
+def _instance(request, descriptors, forked):
+    """Become the init of an instance; never returns."""
+    try:
+        for number in _DEFAULT_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        _arrange(descriptors)
+        os.write(_CONTROL, b"H")
+        if forked:
+            cage.enter(request)
+        elif request.get("subreaper"):
+            cage.become_subreaper()
+        if os.read(_CONTROL, 16) != b"G":
+            os._exit(0)
+        cage.confine(request)
+        os.chdir(request["cwd"])
+        runtime = os.fork()
+        if runtime:
+            _reap(runtime)
+        _become_runtime(request)
+    except BaseException as problem:
+        _report(_CONTROL, problem)
+    finally:
+        os._exit(70)
+
+
+def _arrange(descriptors):
+    """0 reads nothing, 1 and 2 are the log, 3 the Runtime API, 4 the control socket; everything else is closed."""
+    high = [os.dup(descriptor) if descriptor < 8 else descriptor for descriptor in descriptors]
+    null = os.open("/dev/null", os.O_RDONLY)
+    for source, target in ((null, 0), (high[1], 1), (high[1], 2), (high[0], _API), (high[2], _CONTROL)):
+        os.dup2(source, target)
+    os.closerange(5, 64)
+
+
+def _reap(runtime):
+    """Wait for the runtime, and for orphans; the end of this process is the end of the instance."""
+    cage.hide_from_ptrace()
+    os.closerange(0, _CONTROL)
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == runtime:
+            os.write(_CONTROL, b"X%d" % status)
+            os._exit(0)
+
+
+def _become_runtime(request):
+    os.close(_CONTROL)
+    environment = request["environment"]
+    command = request.get("command")
+    if command:
+        if not request.get("api"):
+            os.close(_API)
+        else:
+            os.set_inheritable(_API, True)
+        os.execve(command[0], command, environment)
+    os.environ.clear()
+    os.environ.update(environment)
+    _forget_own_modules()
+    gc.enable()
+    client.run(_API, request["handler"])
+
+
+def _forget_own_modules():
+    """User code may have modules of any name, ours included; and none of ours are its business."""
+    for name in [name for name in sys.modules if name.startswith("freehold_")]:
+        del sys.modules[name]
+    sys.argv = [""]
+
+
+def _single(descriptors):
+    request = json.loads(socket.socket(fileno=os.dup(descriptors[2])).recv(_MAX_REQUEST))
+    if request.get("preload"):
+        client.preload(request["preload"])
+    _instance(request, descriptors, forked=False)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "zygote":
+        serve(int(sys.argv[2]), sys.argv[3:])
+    else:
+        _single([int(text) for text in sys.argv[2:5]])

@@ -1,0 +1,108 @@
+"""What all instances share: clocks, ids, sink, credentials, control groups, users, and the pool's ear."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from freehold.kit.clock import Clock
+from freehold.kit.ids import Ids
+from freehold.runtime.base import Credentials, FunctionSpec, Sink
+from freehold.runtime.cgroups import Group, Hierarchy
+
+if TYPE_CHECKING:
+    from freehold.runtime.instance import Instance
+    from freehold.runtime.launch import Launcher
+
+_FIRST_UID = 700_000_000
+"""Host users of instances: far from people's, services' and containers' ranges."""
+_UIDS = 50_000_000
+_REMOVE_PAUSE = 0.05
+_REMOVE_TRIES = 100
+
+
+class Ear(Protocol):
+    """The pool, as its instances see it."""
+
+    sink: Sink | None
+    credentials: Credentials | None
+
+    def available(self, instance: Instance) -> None: ...
+
+    def leaving(self, instance: Instance) -> None: ...
+
+    def gone(self, instance: Instance) -> None: ...
+
+
+class Crew:
+    """Shared facilities of the instances of one pool."""
+
+    def __init__(self, clock: Clock, ids: Ids, ear: Ear, hierarchy: Hierarchy | None, launcher: Launcher) -> None:
+        self.clock = clock
+        self.ids = ids
+        self.hierarchy = hierarchy
+        self.launcher = launcher
+        self.available = ear.available
+        self.leaving = ear.leaving
+        self._ear = ear
+        self._executor = ThreadPoolExecutor(4, thread_name_prefix="runtime")
+        self._uids = itertools.count()
+        self._groups = itertools.count()
+        self._removals: set[asyncio.Task[None]] = set()
+
+    @property
+    def sink(self) -> Sink:
+        """Where output goes: set before the first invocation."""
+        assert self._ear.sink is not None
+        return self._ear.sink
+
+    def credentials(self, spec: FunctionSpec) -> Mapping[str, str]:
+        assert self._ear.credentials is not None
+        return self._ear.credentials(spec)
+
+    def next_uid(self) -> int:
+        return _FIRST_UID + next(self._uids) % _UIDS
+
+    async def on_thread(self, work: Callable[[], None]) -> None:
+        """Blocking file work, off the loop."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def create_group(self, instance: Instance) -> Group | None:
+        """The control group of an instance: MemorySize + EphemeralStorage, since a tmpfs is charged to it."""
+        hierarchy = self.hierarchy
+        if hierarchy is None:
+            return None
+        size = (instance.spec.memory_mb + instance.spec.ephemeral_mb) * 1024 * 1024
+        name = str(next(self._groups))
+        return await asyncio.get_running_loop().run_in_executor(self._executor, hierarchy.create, name, size)
+
+    async def enter_group(self, group: Group, pid: int) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._executor, group.enter, pid)
+
+    def gone(self, instance: Instance) -> None:
+        """An instance is dead: its group goes as soon as the kernel has buried the last process."""
+        self._ear.gone(instance)
+        if instance.group is not None:
+            task = asyncio.ensure_future(self._remove(instance.group))
+            self._removals.add(task)
+            task.add_done_callback(self._removals.discard)
+
+    async def _remove(self, group: Group) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(_REMOVE_TRIES):
+            with contextlib.suppress(OSError):
+                if await loop.run_in_executor(self._executor, group.remove):
+                    return
+            await asyncio.sleep(_REMOVE_PAUSE)
+
+    async def close(self) -> None:
+        """After the instances are gone: wait for removals, drop what this server made."""
+        if self._removals:
+            await asyncio.wait(self._removals, timeout=10)
+        if self.hierarchy is not None:
+            await self.on_thread(self.hierarchy.close)
+        self._executor.shutdown(wait=False)

@@ -1,0 +1,252 @@
+"""Bringing up the process of an instance: forked from a zygote, or in a bubblewrap of its own, or as a plain process.
+
+The strongest way that works is used; what is refused by the host is remembered with its reason and the next weaker way
+taken. `Launcher.isolation` says what instances get.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from freehold.runtime import environment, layers, sandbox
+from freehold.runtime.base import FunctionSpec
+from freehold.runtime.interpreters import Interpreter, Interpreters
+from freehold.runtime.zygote import Zygote
+
+if TYPE_CHECKING:
+    from freehold.runtime.instance import Instance
+
+ZYGOTE, BUBBLEWRAP, PROCESS = "zygote", "bubblewrap", "process"
+_SDK = "boto3"
+_MAX_PROCESSES = 1024
+_MAX_FILES = 1024
+_DATA_SLACK_MB = 64
+_NESTED_UID = 993
+"""The uid of Lambda's own sandbox user, given where the server cannot give instances users of their own."""
+_PYTHON = ("-I", "-S", "-X", "utf8")
+
+
+class Launcher:
+    """How instances come up on this host."""
+
+    def __init__(
+        self,
+        host: sandbox.Host,
+        interpreters: Interpreters,
+        scratch: Path,
+        code_roots: Sequence[Path],
+        *,
+        has_memory_group: bool,
+    ) -> None:
+        self.interpreters = interpreters
+        self.mode = ZYGOTE if host.bubblewrap else PROCESS
+        self.reason = "" if host.bubblewrap else "bubblewrap is not installed"
+        self._host = host
+        self._scratch = scratch
+        self._roots = [scratch, *code_roots]
+        self._accounts = sandbox.write_accounts(scratch / "accounts")
+        self._has_memory_group = has_memory_group
+        self._zygotes: dict[tuple[str, str | None], Zygote] = {}
+        self._outgrown: list[Zygote] = []
+        self._wants_sdk: dict[tuple[Path, tuple[Path, ...]], bool] = {}
+        self._opt: dict[tuple[Path, ...], Path | None] = {}
+
+    @property
+    def shares_pids(self) -> bool:
+        """Instances live in the server's pid namespace: killing means killing their process group."""
+        return self.mode == PROCESS
+
+    @property
+    def own_users(self) -> bool:
+        """Every instance has a host uid of its own."""
+        return self._host.root
+
+    def warm_up(self) -> None:
+        """Start the templates of the default interpreter, so that the first function finds them."""
+        if self.mode == ZYGOTE:
+            for preload in (None, _SDK):
+                if self._host.packages or preload is None:
+                    self._zygote(self.interpreters.own, preload)
+
+    def prepare(self, spec: FunctionSpec) -> None:
+        """What takes file reads: layers merged, sources scanned, interpreters sought. On a worker thread."""
+        interpreter = self.interpreters.resolve(spec.runtime)
+        self._opt[spec.layers] = layers.merged(spec.layers, self._scratch)
+        if interpreter is not None and spec.runtime.startswith("python"):
+            self._wants_sdk[spec.code, spec.layers] = layers.wants_sdk(spec.code, spec.layers)
+
+    def prepared(self, spec: FunctionSpec) -> bool:
+        known = not spec.runtime.startswith("python") or (spec.code, spec.layers) in self._wants_sdk
+        return known and spec.layers in self._opt
+
+    async def launch(self, instance: Instance, descriptors: tuple[int, int, int]) -> None:
+        """Send the descriptors (Runtime API, log, control) to a new process. Raises ZygoteDied, RuntimeUnavailable."""
+        spec = instance.spec
+        interpreter = self.interpreters.resolve(spec.runtime)
+        python = interpreter if interpreter is not None and spec.runtime.startswith("python") else self.interpreters.own
+        wants_sdk = self._wants_sdk.get((spec.code, spec.layers), False) and bool(self._host.packages)
+        preload = _SDK if wants_sdk and python is interpreter else None
+        if self.mode == ZYGOTE:
+            zygote = self._zygote_for(python, preload, spec)
+            request = self._request(instance, interpreter, zygote)
+            await zygote.fork(orjson.dumps(request), descriptors)
+        else:
+            self._spawn(instance, interpreter, python, descriptors)
+
+    # ------------------------------------------------------------ zygotes
+
+    def _zygote(self, interpreter: Interpreter, preload: str | None) -> Zygote:
+        key = (interpreter.path, preload)
+        zygote = self._zygotes.get(key)
+        if zygote is None or not zygote.alive:
+            zygote = Zygote(self._host, interpreter, preload, self._roots, self._accounts, self._zygote_died)
+            zygote.launch()
+            self._zygotes[key] = zygote
+        return zygote
+
+    def _zygote_for(self, interpreter: Interpreter, preload: str | None, spec: FunctionSpec) -> Zygote:
+        """A template that sees the package; one with more directories replaces it where it does not."""
+        wanted = [spec.code, *([opt] if (opt := self._opt.get(spec.layers)) else [])]
+        zygote = self._zygote(interpreter, preload)
+        unseen = [path for path in wanted if zygote.see(path) is None]
+        if unseen:
+            for path in unseen:
+                if not any(root == path.parent or root in path.parents for root in self._roots):
+                    self._roots.append(path.parent)
+            self._outgrown.append(self._zygotes.pop((interpreter.path, preload)))
+            zygote = self._zygote(interpreter, preload)
+        return zygote
+
+    def _zygote_died(self, zygote: Zygote) -> None:
+        if self._zygotes.get((zygote.interpreter.path, zygote.preload)) is zygote:
+            del self._zygotes[zygote.interpreter.path, zygote.preload]
+
+    def weaken(self, reason: str) -> bool:
+        """The host refused what the present way needs: take the next weaker one. False where there is none."""
+        order = (ZYGOTE, BUBBLEWRAP, PROCESS)
+        if self.mode == PROCESS:
+            return False
+        self.mode = order[order.index(self.mode) + 1]
+        self.reason = reason
+        return True
+
+    def template_pids(self) -> dict[str, int]:
+        """The running templates: name -> pid of their bubblewrap."""
+        return {
+            f"{zygote.interpreter.name}{'+' + zygote.preload if zygote.preload else ''}": zygote.pid
+            for zygote in self._zygotes.values()
+            if zygote.pid is not None
+        }
+
+    # ------------------------------------------------------------ requests
+
+    def _request(self, instance: Instance, interpreter: Interpreter | None, zygote: Zygote | None) -> dict[str, Any]:
+        spec = instance.spec
+        opt = self._opt.get(spec.layers)
+        task_root = str(spec.code) if self.mode == PROCESS else "/var/task"
+        runtime_directory = str(sandbox.BOOTSTRAP) if self.mode == PROCESS else sandbox.RUNTIME_DIRECTORY
+        variables = environment.of_instance(
+            spec,
+            instance.stream_name,
+            instance.crew.credentials(spec),
+            task_root=task_root,
+            runtime_directory=runtime_directory,
+            runtime_api=instance.runtime_api,
+        )
+        request: dict[str, Any] = {
+            "environment": variables,
+            "handler": spec.handler,
+            "cwd": task_root,
+            "limits": self._limits(spec),
+            "ephemeral_mb": spec.ephemeral_mb,
+            "owner": instance.uid if self._host.root else 0,
+            "subreaper": self.mode == PROCESS,
+            "command": self._command(spec, interpreter, opt, task_root),
+            "api": interpreter is not None,
+        }
+        if zygote is not None:
+            request |= {"code": zygote.see(spec.code), "opt": zygote.see(opt) if opt else None}
+        if self._host.root:
+            request["uid"] = instance.uid
+        elif self.mode != PROCESS:
+            request["nested_user"] = _NESTED_UID
+        return request
+
+    def _limits(self, spec: FunctionSpec) -> dict[str, int]:
+        limits = {"CORE": 0, "NOFILE": _MAX_FILES, "NPROC": _MAX_PROCESSES}
+        if self.mode == PROCESS and not self._host.root:
+            # Without a user of its own the limit would count every process of the server's user.
+            del limits["NPROC"]
+        if not self._has_memory_group:
+            limits["DATA"] = (spec.memory_mb + _DATA_SLACK_MB) * 1024 * 1024
+        return limits
+
+    def _command(
+        self, spec: FunctionSpec, interpreter: Interpreter | None, opt: Path | None, task_root: str
+    ) -> list[str] | None:
+        """The program of runtimes that are not forked Python; None for Python."""
+        if interpreter is None:
+            candidates = [spec.code / "bootstrap", *([opt / "bootstrap"] if opt else [])]
+            for number, path in enumerate(candidates):
+                if path.is_file():
+                    inside = f"{task_root}/bootstrap" if number == 0 else "/opt/bootstrap"
+                    return [str(path) if self.mode == PROCESS else inside]
+            return ["/var/task/bootstrap"]
+        if spec.runtime.startswith("nodejs"):
+            base = str(sandbox.BOOTSTRAP) if self.mode == PROCESS else f"{sandbox.RUNTIME_DIRECTORY}/freehold"
+            heap = max(32, spec.memory_mb * 9 // 10)
+            return [interpreter.path, f"--max-old-space-size={heap}", f"{base}/node/freehold_runtime.mjs"]
+        return None
+
+    # ------------------------------------------------------------ weaker ways
+
+    def _spawn(
+        self, instance: Instance, interpreter: Interpreter | None, python: Interpreter, descriptors: tuple[int, int, int]
+    ) -> None:
+        spec = instance.spec
+        request = self._request(instance, interpreter, None)
+        numbers = [str(number) for number in descriptors]
+        if self.mode == BUBBLEWRAP:
+            opt = self._opt.get(spec.layers)
+            inner = ["--ro-bind", str(spec.code), "/var/task", *(["--ro-bind", str(opt), "/opt"] if opt else [])]
+            inner += ["--perms", "1777", "--size", str(spec.ephemeral_mb * 1024 * 1024), "--tmpfs", "/tmp"]
+            command = sandbox.command(self._host, python, (), self._accounts, inner)
+            script = f"{sandbox.RUNTIME_DIRECTORY}/freehold/python/freehold_zygote.py"
+        else:
+            command, script = [], str(sandbox.BOOTSTRAP / "python" / "freehold_zygote.py")
+            request["sdk"] = {name: str(path) for name, path in self._host.packages.items()}
+        command += [python.path, *_PYTHON, script, "single", *numbers]
+        # The request waits in the control socket; the parent's end wrote it before the process exists.
+        instance.post_request(orjson.dumps(request))
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         pass_fds=descriptors, env={}, cwd="/")  # fmt: skip
+
+    # ------------------------------------------------------------ what instances get
+
+    def isolation(self) -> dict[str, str]:
+        """Mechanism -> how, or why not."""
+        if self.mode == PROCESS:
+            return {"namespaces": f"none: {self.reason}", "system call filter": "seccomp", "user": self._user()}
+        how = "forked from a template in bubblewrap" if self.mode == ZYGOTE else f"a bubblewrap each: {self.reason}"
+        return {
+            "namespaces": f"mount, pid, ipc, uts ({how})",
+            "system call filter": "seccomp",
+            "user": self._user(),
+        }
+
+    def _user(self) -> str:
+        if self._host.root:
+            return "a host user of its own per instance"
+        return "the server's user, without privileges" if self.mode == PROCESS else "a user namespace per instance"
+
+    def close(self) -> None:
+        for zygote in [*self._zygotes.values(), *self._outgrown]:
+            zygote.close()
+        self._zygotes.clear()
+        self._outgrown.clear()
+

@@ -1,0 +1,406 @@
+"""The pool of function instances: reuse, growth on demand, limits, freezing, expiry."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from freehold.kit.clock import Clock
+from freehold.kit.ids import Ids
+from freehold.runtime import cgroups, errors, sandbox
+from freehold.runtime.base import (
+    Credentials,
+    FunctionSpec,
+    Invocation,
+    Outcome,
+    RuntimeUnavailable,
+    Sink,
+    Throttled,
+)
+from freehold.runtime.crew import Crew
+from freehold.runtime.errors import Failure
+from freehold.runtime.instance import Instance, StartFailed, State
+from freehold.runtime.interpreters import Interpreters, sdk_packages
+from freehold.runtime.launch import Launcher
+from freehold.runtime.zygote import ZygoteDied
+
+BURST = 1000
+BURST_SECONDS = 10.0
+"""Lambda starts at most 1,000 instances per 10 seconds."""
+INIT_SECONDS = 10.0
+"""How long initialization may take outside an invocation."""
+_FREEZE_AFTER = 0.1
+_TICK = 0.02
+_TICK_PER_BUSY = 0.0004
+_START_TRIES = 4
+_CLOSE_SECONDS = 5.0
+_TOO_MANY = "ConcurrentInvocationLimitExceeded"
+
+
+class _Group:
+    """The instances of one configuration key."""
+
+    __slots__ = ("idle", "spec", "waiters")
+
+    def __init__(self, spec: FunctionSpec) -> None:
+        self.spec = spec
+        self.idle: list[Instance] = []
+        self.waiters: deque[asyncio.Future[Instance | Failure]] = deque()
+
+
+class Pool:
+    """Runs functions (FunctionRuntime).
+
+    `scratch` is a directory of its own: it is emptied at start. `code_roots` are directories under which packages will
+    lie; packages elsewhere work too, at the price of another template. `node_modules` holds AWS's SDK for JavaScript.
+    `guarded` refuses to run without full isolation. `sink` and `credentials` may be set later, before the first invoke.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        ids: Ids,
+        sink: Sink | None = None,
+        credentials: Credentials | None = None,
+        scratch: Path,
+        guarded: bool = False,
+        idle_seconds: float = 300,
+        max_instances: int = 1000,
+        code_roots: Sequence[Path] = (),
+        node_modules: Path | None = None,
+    ) -> None:
+        self.sink = sink
+        self.credentials = credentials
+        self._clock = clock
+        self._ids = ids
+        self._scratch = scratch
+        self._guarded = guarded
+        self._idle_seconds = idle_seconds
+        self._max_instances = max_instances
+        self._code_roots = tuple(code_roots)
+        self._node_modules = node_modules
+        self._interpreters = Interpreters()
+        self._groups: dict[str, _Group] = {}
+        self._instances: set[Instance] = set()
+        self._starting = 0
+        self._tokens = float(BURST)
+        self._refilled = clock.monotonic()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stir = asyncio.Event()
+        self._dozing = False
+        self._closing = False
+        self._proven = False
+        self._crew: Crew | None = None
+        self._limits = "not looked at yet"
+        self._starts = asyncio.Semaphore(4 * (os.cpu_count() or 1))
+
+    # ------------------------------------------------------------ the contract
+
+    async def start(self) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(parents=True)
+        hierarchy, self._limits = cgroups.detect()
+        host = sandbox.Host(
+            bubblewrap=sandbox.Host.find_bubblewrap(),
+            root=sandbox.privileged(),
+            packages=sdk_packages(),
+            node_modules=self._node_modules,
+        )
+        launcher = Launcher(
+            host, self._interpreters, self._scratch, self._code_roots, has_memory_group=hierarchy is not None
+        )
+        assert self.sink is None or self._crew is None
+        self._crew = Crew(self._clock, self._ids, self, hierarchy, launcher)
+        self._spawn(self._settle(self._crew))
+        self._spawn(self._watch())
+
+    async def _settle(self, crew: Crew) -> None:
+        """After start has returned: templates in the background, and what an earlier server left behind."""
+        crew.launcher.warm_up()
+        if crew.hierarchy is not None:
+            await crew.on_thread(crew.hierarchy.sweep)
+
+    async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        group = self._groups.get(spec.key)
+        if group is None:
+            group = self._groups[spec.key] = _Group(spec)
+        idle = group.idle
+        while idle:
+            instance = idle.pop()
+            if instance.state is State.IDLE:
+                return await self._dispatch(instance, invocation)
+        return await self._invoke_cold(group, invocation)
+
+    def resolve(self, runtime: str) -> str:
+        interpreter = self._interpreters.resolve(runtime)
+        return runtime if interpreter is None else interpreter.name
+
+    def retire(self, arn: str) -> None:
+        for instance in list(self._instances):
+            owner = instance.spec.arn
+            if owner == arn or owner.startswith(arn + ":"):
+                instance.retired = True
+                if instance.state is State.IDLE and not instance.reserved:
+                    instance.kill()
+
+    def isolation(self) -> Mapping[str, str]:
+        if self._crew is None:
+            return {"limits": self._limits}
+        return {**self._crew.launcher.isolation(), "limits": self._limits}
+
+    async def close(self) -> None:
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        dying = list(self._instances)
+        for instance in dying:
+            instance.kill()
+        if dying:
+            await asyncio.wait([asyncio.ensure_future(one.gone()) for one in dying], timeout=_CLOSE_SECONDS)
+        if self._crew is not None:
+            self._crew.launcher.close()
+            await self._crew.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    # ------------------------------------------------------------ invoking
+
+    async def _dispatch(self, instance: Instance, invocation: Invocation) -> Outcome:
+        if self._dozing:
+            self._stir.set()
+        return await instance.dispatch(invocation)
+
+    async def _invoke_cold(self, group: _Group, invocation: Invocation) -> Outcome:
+        """Start an instance and take it, or one that becomes free earlier."""
+        while True:
+            got = await self._obtain(group)
+            if isinstance(got, Failure):
+                return await self._invoke_initializing(group.spec, invocation)
+            if got.state is State.IDLE:
+                return await self._dispatch(got, invocation)
+
+    async def _obtain(self, group: _Group) -> Instance | Failure:
+        self._check_isolation()
+        crew = self._require_crew()
+        self._admit()
+        self._starting += 1
+        waiter: asyncio.Future[Instance | Failure] = asyncio.get_running_loop().create_future()
+        try:
+            if not crew.launcher.prepared(group.spec):
+                await crew.on_thread(lambda: crew.launcher.prepare(group.spec))
+        except BaseException:
+            self._starting -= 1
+            raise
+        group.waiters.append(waiter)
+        self._spawn(self._grow(crew, group))
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and isinstance(got := waiter.result(), Instance):
+                self.available(got)
+            raise
+
+    def _admit(self) -> None:
+        """Raises Throttled beyond the burst or the number of instances this server may have."""
+        now = self._clock.monotonic()
+        self._tokens = min(BURST, self._tokens + (now - self._refilled) * BURST / BURST_SECONDS)
+        self._refilled = now
+        if self._tokens < 1:
+            raise Throttled(_TOO_MANY)
+        if len(self._instances) + self._starting >= self._max_instances and not self._evict():
+            raise Throttled(_TOO_MANY)
+        self._tokens -= 1
+
+    def _evict(self) -> bool:
+        """Make room: the instance that has been idle longest goes."""
+        idle = [one for one in self._instances if one.state is State.IDLE and not one.reserved]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda one: one.idle_since)
+        oldest.kill()
+        self._instances.discard(oldest)
+        return True
+
+    async def _grow(self, crew: Crew, group: _Group) -> None:
+        """Bring up one instance; its failure is that of the first who waits."""
+        counted = True
+        try:
+            async with self._starts:
+                instance = await self._start_instance(crew, group.spec)
+                self._starting -= 1
+                counted = False
+                try:
+                    failure = await instance.initialized(INIT_SECONDS)
+                except TimeoutError:
+                    failure = errors.timed_out(INIT_SECONDS)
+        except (StartFailed, ZygoteDied, RuntimeUnavailable, OSError) as problem:
+            refusal = problem if isinstance(problem, RuntimeUnavailable) else RuntimeUnavailable(str(problem))
+            if (waiter := self._next_waiter(group)) is not None:
+                waiter.set_exception(refusal)
+            return
+        finally:
+            if counted:
+                self._starting -= 1
+        if failure is None:
+            self._proven = True
+            instance.ready()
+            return
+        assert self.sink is not None
+        self.sink.init_failed(group.spec, instance.stream_name, instance.elapsed_ms(), failure.error_type)
+        instance.kill()
+        if (waiter := self._next_waiter(group)) is not None:
+            waiter.set_result(failure)
+
+    async def _start_instance(self, crew: Crew, spec: FunctionSpec) -> Instance:
+        """A process in which user code loads. Tries again where a template died, weaker where the host refuses."""
+        for attempt in range(_START_TRIES):
+            self._check_isolation()
+            instance = Instance(crew, spec)
+            self._instances.add(instance)
+            try:
+                await instance.start()
+                return instance
+            except (StartFailed, ZygoteDied, OSError) as problem:
+                instance.kill()
+                self._instances.discard(instance)
+                refused = isinstance(problem, ZygoteDied) or "refused" in str(problem)
+                if not self._proven and refused and attempt:
+                    crew.launcher.weaken(str(problem))
+                elif attempt == _START_TRIES - 1:
+                    raise
+            except BaseException:
+                instance.kill()
+                self._instances.discard(instance)
+                raise
+        raise StartFailed("the host refuses to start function processes")
+
+    async def _invoke_initializing(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        """Initialization failed: as on Lambda it is repeated inside the invocation, under the function's timeout."""
+        crew = self._require_crew()
+        self._admit()
+        async with self._starts:
+            instance = await self._start_instance(crew, spec)
+        instance.reserved = True
+        outcome = instance.announce(invocation)
+        try:
+            failure = await instance.initialized(spec.timeout_s)
+        except TimeoutError:
+            instance.log_timeout(invocation)
+            failure = errors.timed_out(spec.timeout_s)
+        if failure is None:
+            instance.state = State.IDLE
+            instance.init_ms = None
+            instance.continue_announced()
+        else:
+            instance.fail_announced(failure)
+            instance.kill()
+        return await outcome
+
+    # ------------------------------------------------------------ what instances tell (Crew's ear)
+
+    def available(self, instance: Instance) -> None:
+        """An instance asks for its next event."""
+        instance.reserved = False
+        if instance.retired or self._closing:
+            instance.kill()
+            return
+        group = self._groups.get(instance.spec.key)
+        if group is None:
+            group = self._groups[instance.spec.key] = _Group(instance.spec)
+        if group.waiters and (waiter := self._next_waiter(group)) is not None:
+            instance.reserved = True
+            waiter.set_result(instance)
+            return
+        instance.idle_since = self._clock.monotonic()
+        group.idle.append(instance)
+
+    def _next_waiter(self, group: _Group) -> asyncio.Future[Instance | Failure] | None:
+        while group.waiters:
+            waiter = group.waiters.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    def leaving(self, instance: Instance) -> None:
+        """An instance is being killed: it gets no more events."""
+        group = self._groups.get(instance.spec.key)
+        if group is not None and instance in group.idle:
+            group.idle.remove(instance)
+
+    def gone(self, instance: Instance) -> None:
+        """An instance is dead."""
+        self._instances.discard(instance)
+        self.leaving(instance)
+        group = self._groups.get(instance.spec.key)
+        if group is not None and not group.waiters and not any(
+            one.spec.key == instance.spec.key for one in self._instances
+        ):
+            del self._groups[instance.spec.key]
+
+    # ------------------------------------------------------------ the watch
+
+    async def _watch(self) -> None:
+        """Memory of busy instances, freezing and expiry of idle ones. Sleeps while there is nothing to see."""
+        ticks = 0
+        while True:
+            delay = self._look(thorough=ticks % 10 == 0)
+            ticks += 1
+            if delay < 1:
+                await asyncio.sleep(delay)
+                continue
+            self._dozing = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stir.wait(), delay)
+            self._dozing = False
+            self._stir.clear()
+
+    def _look(self, *, thorough: bool) -> float:
+        """One round; how long until the next."""
+        now = self._clock.monotonic()
+        busy = 0
+        thawed = False
+        next_expiry = 3600.0
+        for instance in list(self._instances):
+            if instance.state is State.IDLE and not instance.reserved:
+                idle = now - instance.idle_since
+                if idle > self._idle_seconds:
+                    instance.kill()
+                    continue
+                next_expiry = min(next_expiry, self._idle_seconds - idle)
+                if not instance.frozen and idle > _FREEZE_AFTER:
+                    instance.freeze()
+                thawed = thawed or not instance.frozen and instance.freezable
+                continue
+            busy += 1
+            if (thorough or instance.long_running(now)) and instance.exceeds_memory():
+                instance.kill()
+        if busy:
+            return max(_TICK, busy * _TICK_PER_BUSY)
+        return _FREEZE_AFTER / 2 if thawed else max(1.0, next_expiry)
+
+    # ------------------------------------------------------------ small things
+
+    def _check_isolation(self) -> None:
+        if not self._guarded:
+            return
+        crew = self._require_crew()
+        if crew.launcher.shares_pids or crew.hierarchy is None:
+            raise RuntimeUnavailable(
+                "functions run only in full isolation with --guarded, which this host does not offer "
+                f"({'; '.join(f'{name}: {how}' for name, how in self.isolation().items())}); see freehold doctor"
+            )
+
+    def _require_crew(self) -> Crew:
+        if self._crew is None or self.sink is None or self.credentials is None:
+            raise RuntimeUnavailable("the function runtime has not been started")
+        return self._crew
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
