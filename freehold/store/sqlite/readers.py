@@ -28,11 +28,43 @@ def in_snapshot(connection: apsw.Connection, view: View, body: Callable[[ReadTx]
         connection.execute("COMMIT")
 
 
+class Gate:
+    """Readers pass it; the writer closes it for a moment, when the log has to be free of readers."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._closed = False
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            while self._closed:
+                self._changed.wait()
+            self._inside += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def close(self, patience: float) -> bool:
+        """Let nobody in and wait at most `patience` seconds until nobody is inside; says whether that came true."""
+        with self._changed:
+            self._closed = True
+            return self._changed.wait_for(lambda: not self._inside, patience)
+
+    def open(self) -> None:
+        with self._changed:
+            self._closed = False
+            self._changed.notify_all()
+
+
 class Readers:
     """Threads start when they are first needed."""
 
-    def __init__(self, file: Path, threads: int) -> None:
+    def __init__(self, file: Path, threads: int, gate: Gate) -> None:
         self._file = file
+        self._gate = gate
         self._local = threading.local()
         self._connections: list[apsw.Connection] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="freehold-reader")
@@ -46,7 +78,8 @@ class Readers:
             local.connection = connect(self._file, cache_mib=4)
             local.view = View(KvTable(local.connection))
             self._connections.append(local.connection)
-        return in_snapshot(local.connection, local.view, body)
+        with self._gate:
+            return in_snapshot(local.connection, local.view, body)
 
     def close(self) -> None:
         self._pool.shutdown()

@@ -20,12 +20,15 @@ from freehold.store.base import ReadTx, StoreError, Tx
 from freehold.store.overlay import Overlay, View
 from freehold.store.sqlite import schema
 from freehold.store.sqlite.checkpoint import Checkpoints
-from freehold.store.sqlite.readers import Readers, in_snapshot
+from freehold.store.sqlite.readers import Gate, Readers, in_snapshot
 from freehold.store.sqlite.table import KvTable
 from freehold.store.sqlite.writer import Group, Outcome, Writer
 from freehold.store.watches import KeyWatch, Watches
 
 T = TypeVar("T")
+
+EAGER = 4
+"""Bodies that start a commit within a turn of the loop: the rest of the turn runs beside it (a third more bodies/s)."""
 
 
 def exit_at_once(why: str) -> None:
@@ -46,8 +49,9 @@ class SqliteStore:
         self._writing = writer
         table = KvTable(self._connection)
         self._view = View(table)
-        self._readers = Readers(file, readers)
-        self._checkpoints = Checkpoints(file, writer)
+        gate = Gate()
+        self._readers = Readers(file, readers, gate)
+        self._checkpoints = Checkpoints(file, writer, gate)
         self._writer = Writer(writer, self._checkpoints, table, self._landed, die)
         self._watches = Watches()
         self._waiting: deque[tuple[Callable[[Tx], Any], asyncio.Future[Outcome]]] = deque()
@@ -123,7 +127,11 @@ class SqliteStore:
     def _join(self, overlay: Overlay | None, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
         writer = self._writer
         writer.join_group(overlay, future, outcome)
-        if writer.idle and not self._starting:
+        if not writer.idle:
+            return
+        if len(writer.gathering.outcomes) >= EAGER:
+            writer.start()
+        elif not self._starting:
             # At the end of this turn of the loop, so that whoever else is ready now shares the commit.
             self._starting = True
             future.get_loop().call_soon(self._start)
