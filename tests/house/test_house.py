@@ -1,0 +1,101 @@
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from freehold import wire
+from freehold.node.assemble import manifests
+from freehold.node.config import Config
+from freehold.ports.manifest import Manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "freehold").rglob("*.py"))
+MAX_LINES = 600
+BROAD_ALLOWED = ("freehold/front/", "freehold/work/", "freehold/runtime/", "freehold/store/")
+"""Where worker loops and the front door are."""
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_no_file_is_longer_than_600_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_only_node_config_reads_the_environment() -> None:
+    allowed = {"freehold/node/config.py"}
+    readers = {
+        relative(path)
+        for path in SOURCES
+        if re.search(r"\bos\.(environ|getenv)\b", path.read_text()) and "/runtime/bootstrap/" not in relative(path)
+    }
+    assert readers <= allowed
+
+
+def broad_handlers() -> Iterator[str]:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException"))
+            ):
+                yield f"{relative(path)}:{node.lineno}"
+
+
+def test_broad_excepts_stand_at_the_front_door_and_worker_loops_only() -> None:
+    assert [where for where in broad_handlers() if not where.startswith(BROAD_ALLOWED)] == []
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=lambda manifest: manifest.model)
+def test_every_handler_names_an_operation_of_its_model(manifest: Manifest) -> None:
+    known = {operation.snake_name for operation in wire.load(manifest.model).operations.values()}
+    for module in manifest.handlers:
+        tree = ast.parse(Path(str(module.__file__)).read_text())
+        for node in tree.body:
+            if isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                arguments = [argument.arg for argument in node.args.args]
+                if arguments == ["call", "request"]:
+                    assert node.name in known, f"{module.__name__}.{node.name}"
+
+
+def test_every_operation_has_one_handler_at_most() -> None:
+    for manifest in manifests():
+        for operation in wire.load(manifest.model).operations.values():
+            owners = [
+                module.__name__
+                for module in manifest.handlers
+                if getattr(getattr(module, operation.snake_name, None), "__module__", None) == module.__name__
+            ]
+            assert len(owners) <= 1, (operation.name, owners)
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    for field in fields(Config):
+        assert f"`{field.name}`" in text, field.name
+
+
+def test_every_dependency_is_documented() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    project = (ROOT / "pyproject.toml").read_text()
+    for name in re.findall(r'^  "([A-Za-z0-9-]+)[><=\[]?[^"]*",?$', project, re.M):
+        assert f"**{name}**" in text, name
+
+
+def test_every_resource_property_is_read_by_its_service() -> None:
+    """A property that CloudFormation accepts and nothing reads would be stored and ignored."""
+    for manifest in manifests():
+        folder = Path(str(manifest.handlers[0].__file__)).parent
+        text = "\n".join(path.read_text() for path in folder.rglob("*.py"))
+        for kind in manifest.types:
+            for name in kind.properties:
+                # Once in the schema, and at least once where it acts.
+                assert len(re.findall(rf"\b{name}\b", text)) >= 2, f"{kind.name}.{name}"
