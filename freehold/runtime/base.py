@@ -132,7 +132,13 @@ class RuntimeUnavailable(Exception):
 
 
 class FunctionRuntime(Protocol):
-    """Runs functions. One request per instance at a time; idle instances are reused, frozen, and expire."""
+    """Runs functions. One request per instance at a time; idle instances are reused, frozen, and expire.
+
+    `sink` and `credentials` are set by lambda_ before the first invocation.
+    """
+
+    sink: Sink
+    credentials: Credentials
 
     async def start(self) -> None: ...
 

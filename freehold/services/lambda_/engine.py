@@ -1,0 +1,291 @@
+"""From an address to a running function: resolving, caching, counting concurrency. In memory only; the facts are rows.
+
+An entry holds what was compiled for one function. It is good as long as the function's stamp row is what it was; the
+row is read by every invocation, so that no process of many ever runs a version that has been replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from freehold.kit.faults import Fault
+from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable, Throttled
+from freehold.services.lambda_ import limits, rows, state
+from freehold.services.lambda_.model import Version
+from freehold.services.lambda_.names import LATEST, FunctionName
+from freehold.services.lambda_.packages import Packages
+from freehold.services.lambda_.sink import LogSink
+from freehold.services.lambda_.tracing import Traced
+from freehold.store.base import ReadTx
+
+if TYPE_CHECKING:
+    from freehold.ports.platform import Platform
+
+RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
+UNRESERVED = "ConcurrentInvocationLimitExceeded"
+
+
+@dataclass(slots=True)
+class Pool:
+    """Concurrency that functions of one account and region share."""
+
+    limit: int = limits.CONCURRENCY
+    running: int = 0
+
+
+@dataclass(slots=True)
+class Route:
+    """Where an address leads: one version, or two by weight. `arn` is what was invoked, with its qualifier."""
+
+    arn: str
+    spec: FunctionSpec
+    second: FunctionSpec | None = None
+    weight: float = 0.0
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one function while its stamp stays."""
+
+    stamp: bytes
+    reserved: int | None
+    pool: Pool
+    routes: dict[str, Route] = field(default_factory=dict)
+    specs: dict[str, FunctionSpec] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Found:
+    """The rows of an address, read in one snapshot."""
+
+    stamp: bytes
+    generation: str
+    reserved: int | None
+    all_reserved: int
+    first: Version
+    second: Version | None
+    weight: float
+
+
+class Engine:
+    """The data plane of Lambda in one server; `platform.own["lambda"]`."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.packages = Packages(platform)
+        self.sink = LogSink(platform)
+        self._entries: dict[tuple[str, str, str], Entry] = {}
+        self._running: dict[tuple[str, str, str], int] = {}
+        self._pools: dict[tuple[str, str], Pool] = {}
+
+    # Resolving
+
+    async def resolve(self, name: FunctionName) -> tuple[Entry, Route]:
+        """The route of an address, compiled at first use. Raises ResourceNotFoundException."""
+        key = name[:3]
+        stamp_key = rows.Keys(name.account, name.region).stamp(name.name)
+        stamp = await self.platform.store.read(lambda tx: tx.get(stamp_key))
+        entry = self._entries.get(key)
+        if entry is not None and entry.stamp == stamp:
+            route = entry.routes.get(name.qualifier)
+            if route is not None:
+                return entry, route
+        if stamp is None:
+            self._entries.pop(key, None)
+            raise state.not_found(name)
+        return await self._compile(name)
+
+    async def _compile(self, name: FunctionName) -> tuple[Entry, Route]:
+        found = await self.platform.store.read(lambda tx: _read(tx, name))
+        key = name[:3]
+        entry = self._entries.get(key)
+        if entry is None or entry.stamp != found.stamp:
+            pool = self.set_reserved(name.account, name.region, found.all_reserved)
+            specs = entry.specs if entry is not None else {}
+            entry = Entry(found.stamp, found.reserved, pool, specs=specs)
+        route = Route(name.qualified_arn, await self._spec(entry, name, found.generation, found.first))
+        if found.second is not None:
+            route.second = await self._spec(entry, name, found.generation, found.second)
+            route.weight = found.weight
+        entry.routes[name.qualifier] = route
+        used = {spec.key for each in entry.routes.values() for spec in (each.spec, each.second) if spec is not None}
+        if len(entry.specs) > 2 * len(used) + 8:
+            entry.specs = {key_: spec for key_, spec in entry.specs.items() if key_ in used}
+        self._entries[key] = entry
+        return entry, route
+
+    async def _spec(self, entry: Entry, name: FunctionName, generation: str, version: Version) -> FunctionSpec:
+        key = f"{name.arn}:{version.qualifier}:{generation}:{version.revision}"
+        spec = entry.specs.get(key)
+        if spec is not None:
+            return spec
+        code = await self.packages.directory(version.package)
+        layers = [await self.packages.directory(layer.package) for layer in version.layers]
+        spec = FunctionSpec(
+            key=key,
+            arn=name.arn,
+            account=name.account,
+            region=name.region,
+            name=name.name,
+            version=version.qualifier,
+            runtime=version.runtime,
+            handler=version.handler,
+            code=code,
+            layers=tuple(layers),
+            environment=dict(version.environment),
+            memory_mb=version.memory,
+            timeout_s=float(version.timeout),
+            ephemeral_mb=version.ephemeral,
+            log_group=version.log_group,
+            log_format=version.log_format,
+            log_level=version.application_level or "INFO",
+            tracing=version.tracing == "Active",
+            architecture=version.architecture,
+            role=version.role,
+            system_log_level=version.system_level or "INFO",
+        )
+        entry.specs[key] = spec
+        return spec
+
+    # Concurrency
+
+    def set_reserved(self, account: str, region: str, reserved: int) -> Pool:
+        """How much of the account's concurrency is reserved by functions: the rest is shared."""
+        pool = self._pools.get((account, region))
+        if pool is None:
+            pool = self._pools[account, region] = Pool()
+        pool.limit = limits.CONCURRENCY - reserved
+        return pool
+
+    async def refresh_reserved(self, account: str, region: str) -> None:
+        """Take note of what is reserved now."""
+        key = rows.Keys(account, region).reserved()
+        reserved = await self.platform.store.read(lambda tx: rows.counts.get(tx, key)) or {}
+        self.set_reserved(account, region, sum(reserved.values()))
+
+    def _enter(self, entry: Entry, spec: FunctionSpec) -> Pool | None:
+        """Take a slot; the pool it came from, None when it is the function's own."""
+        key = (spec.account, spec.region, spec.name)
+        running = self._running.get(key, 0)
+        pool = None
+        if entry.reserved is None:
+            pool = entry.pool
+            if pool.running >= pool.limit:
+                raise self.throttled(spec, UNRESERVED)
+            pool.running += 1
+        elif running >= entry.reserved:
+            raise self.throttled(spec, RESERVED)
+        self._running[key] = running + 1
+        self.sink.concurrency(spec, running + 1)
+        return pool
+
+    def _leave(self, spec: FunctionSpec, pool: Pool | None) -> None:
+        key = (spec.account, spec.region, spec.name)
+        running = self._running[key] - 1
+        if running:
+            self._running[key] = running
+        else:
+            del self._running[key]
+        if pool is not None:
+            pool.running -= 1
+
+    def throttled(self, spec: FunctionSpec, reason: str) -> Fault:
+        """429 with its reason; counted."""
+        self.sink.throttled(spec)
+        return Fault("TooManyRequestsException", "Rate Exceeded.", Reason=reason, Type="User")
+
+    # Running
+
+    def choose(self, route: Route) -> FunctionSpec:
+        """The version that serves this invocation of an alias."""
+        if route.second is not None and self.platform.ids.uniform() < route.weight:
+            return route.second
+        return route.spec
+
+    async def run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        """One invocation, within the function's concurrency. Its slot is held until a streamed response ends."""
+        if not spec.tracing:
+            return await self._run(entry, spec, invocation)
+        traced = Traced(self.platform, spec, invocation)
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._run(entry, spec, traced.invocation)
+            return outcome
+        finally:
+            traced.end(outcome)
+
+    async def _run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        pool = self._enter(entry, spec)
+        streaming = False
+        try:
+            outcome = await self.platform.runtime.invoke(spec, invocation)
+            if not isinstance(outcome.payload, bytes):
+                outcome.payload = _Held(outcome.payload, lambda: self._leave(spec, pool))
+                streaming = True
+            return outcome
+        except Throttled as error:
+            raise self.throttled(spec, error.reason) from error
+        except RuntimeUnavailable as error:
+            raise Fault("InvalidRuntimeException", str(error), Type="User") from error
+        finally:
+            if not streaming:
+                self._leave(spec, pool)
+
+
+class _Held:
+    """A streamed response that gives its slot back when it ends, is closed, or is forgotten."""
+
+    def __init__(self, stream: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        self._stream = stream
+        self._leave: Callable[[], None] | None = leave
+
+    def __aiter__(self) -> _Held:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._stream)
+        except BaseException:
+            self._end()
+            raise
+
+    async def aclose(self) -> None:
+        self._end()
+        close = getattr(self._stream, "aclose", None)
+        if close is not None:
+            await close()
+
+    def _end(self) -> None:
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+
+    def __del__(self) -> None:
+        self._end()
+
+
+def _read(tx: ReadTx, name: FunctionName) -> Found:
+    """Everything that decides what an address runs."""
+    keys = state.keys_of(name)
+    function = rows.functions.get(tx, keys.function(name.name))
+    stamp = tx.get(keys.stamp(name.name))
+    if function is None or stamp is None:
+        raise state.not_found(name)
+    all_reserved = sum((rows.counts.get(tx, keys.reserved()) or {}).values())
+    alias = state.find_alias(tx, name)
+    second, weight = None, 0.0
+    if alias is None:
+        first = state.require_version(tx, name)
+    else:
+        first = state.require_version(tx, name._replace(qualifier=str(alias.version) if alias.version else LATEST))
+        for number, share in alias.routes.items():
+            second, weight = state.require_version(tx, name._replace(qualifier=number)), share
+    return Found(stamp, function.generation, function.reserved, all_reserved, first, second, weight)
+
+
+def engine_of(platform: Platform) -> Engine:
+    """The engine of this server."""
+    engine: Engine = platform.own["lambda"]
+    return engine

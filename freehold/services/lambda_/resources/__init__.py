@@ -1,0 +1,7 @@
+"""CloudFormation types of Lambda."""
+
+from __future__ import annotations
+
+from freehold.services.lambda_.resources import function, layers, permissions, url, versions
+
+TYPES = (function.FUNCTION, *versions.TYPES, *layers.TYPES, permissions.PERMISSION, url.URL)

@@ -1,0 +1,102 @@
+"""AWS Lambda."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from freehold.kit import arns
+from freehold.ports.call import Call
+from freehold.ports.manifest import Manifest
+from freehold.ports.platform import Platform
+from freehold.services.lambda_ import (
+    aliases,
+    concurrency,
+    download,
+    events,
+    functions,
+    invoke,
+    layer_policies,
+    layers,
+    policies,
+    tags,
+    updates,
+    url_door,
+    urls,
+    versions,
+)
+from freehold.services.lambda_.credentials import RoleCredentials
+from freehold.services.lambda_.engine import Engine, engine_of
+from freehold.services.lambda_.port import FunctionsPort
+from freehold.services.lambda_.resources import TYPES
+
+SWEEP_S = 60.0
+
+
+def arn(call: Call) -> str:
+    """The function, layer or mapping that a call names."""
+    params = call.params
+    name = params.get("FunctionName")
+    if name is not None:
+        try:
+            return invoke.address(name, params.get("Qualifier"), call.account, call.region).qualified_arn
+        except invoke.Fault:
+            return call.arn("lambda", "function:*")  # the handler says what is wrong with it
+    layer = params.get("LayerName")
+    if layer is not None:
+        resource: str = layer if layer.startswith("arn:") else call.arn("lambda", f"layer:{layer}")
+        return f"{resource}:{params['VersionNumber']}" if "VersionNumber" in params else resource
+    given = params.get("Resource") or params.get("Arn")
+    return given if given and arns.parse(given) else "*"
+
+
+def _ports(platform: Platform) -> Mapping[str, Any]:
+    platform.own["lambda"] = Engine(platform)
+    return {"functions": FunctionsPort(platform)}
+
+
+async def _start(platform: Platform) -> None:
+    """Take the runtime's output and give it credentials; tidy what a crash may have left."""
+    engine = engine_of(platform)
+    engine.packages.prepare()
+    await engine.packages.sweep_all()
+    platform.runtime.sink = engine.sink
+    platform.runtime.credentials = RoleCredentials(platform)
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            await engine.packages.sweep()
+
+    platform.tasks.loop("lambda: unused packages", sweep)
+
+
+MANIFEST = Manifest(
+    model="lambda",
+    handlers=(
+        functions,
+        updates,
+        versions,
+        aliases,
+        layers,
+        layer_policies,
+        policies,
+        concurrency,
+        tags,
+        urls,
+        invoke,
+    ),
+    arn=arn,
+    prefix="lambda",
+    actions={
+        "Invoke": "InvokeFunction",
+        "InvokeWithResponseStream": "InvokeFunction",
+        "GetLayerVersionByArn": "GetLayerVersion",
+    },
+    types=TYPES,
+    hosts={url_door.DOOR: url_door.serve, download.DOOR: download.serve},
+    deliverers={events.KIND: events.deliver},
+    ports=_ports,
+    start=_start,
+)
