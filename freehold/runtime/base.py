@@ -137,8 +137,8 @@ class FunctionRuntime(Protocol):
     `sink` and `credentials` are set by lambda_ before the first invocation.
     """
 
-    sink: Sink
-    credentials: Credentials
+    sink: Sink | None
+    credentials: Credentials | None
 
     async def start(self) -> None: ...
 

@@ -113,6 +113,7 @@ async def _events(
         else:
             async for piece in outcome.payload:
                 yield {"PayloadChunk": {"Payload": piece}}
+            details = outcome.error_details or b""
         complete: dict[str, Any] = {}
         if outcome.function_error is not None:
             complete["ErrorCode"] = outcome.error_type or outcome.function_error

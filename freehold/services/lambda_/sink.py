@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from freehold.kit.clock import iso8601
-from freehold.runtime.base import FunctionSpec, Invocation, Outcome
+from freehold.runtime.base import FunctionSpec, Invocation, LogEvent, Outcome
 from freehold.services.lambda_ import reports
 from freehold.services.lambda_.limits import LOG_TAIL
 from freehold.services.lambda_.model import runtime_label, runtime_version_arn
@@ -116,7 +115,7 @@ class LogSink:
 
     def output(self, spec: FunctionSpec, stream: str, request_id: str | None, data: bytes) -> None:
         text = data.decode("utf-8", "replace").removesuffix("\n")
-        lines = text.split("\n")
+        lines = [text] if isinstance(data, LogEvent) else text.split("\n")
         if spec.log_format == "JSON":
             lines = [line for line in lines if _passes(line, spec.log_level)]
         self._write(spec, stream, lines, request_id)
@@ -133,17 +132,13 @@ class LogSink:
 
     def _text_end(self, spec: FunctionSpec, invocation: Invocation, outcome: Outcome) -> list[str]:
         request_id = invocation.request_id
-        lines = []
         status = None
         if outcome.timed_out:
             status = "timeout"
-            stamp = iso8601(self._clock.now())
-            lines.append(f"{stamp} {request_id} Task timed out after {spec.timeout_s:.2f} seconds\n")
         elif outcome.function_error is not None and _is_platform_error(outcome.error_type):
             status = "error"
-            lines.append(f"{_message(outcome)}\n{outcome.error_type}")
-        lines.append(reports.end_line(request_id))
-        lines.append(
+        return [
+            reports.end_line(request_id),
             reports.report_line(
                 request_id,
                 duration_ms=outcome.duration_ms,
@@ -154,9 +149,8 @@ class LogSink:
                 trace=reports.trace_line(invocation.trace_header) if spec.tracing else None,
                 status=status,
                 error_type=outcome.error_type if status == "error" else None,
-            )
-        )
-        return lines
+            ),
+        ]
 
     def _json_end(self, spec: FunctionSpec, invocation: Invocation, outcome: Outcome) -> list[str]:
         status = "timeout" if outcome.timed_out else "success" if outcome.function_error is None else "error"
@@ -210,16 +204,8 @@ class LogSink:
 
 
 def _is_platform_error(error_type: str | None) -> bool:
-    """Errors that end the runtime itself: it cannot log them, so Lambda does."""
+    """Errors that end the runtime itself: REPORT gives them a Status."""
     return error_type in ("Runtime.ExitError", "Runtime.Unknown", "Extension.Crash")
-
-
-def _message(outcome: Outcome) -> str:
-    try:
-        document = orjson.loads(outcome.payload) if isinstance(outcome.payload, bytes) else {}
-    except orjson.JSONDecodeError:
-        document = {}
-    return str(document.get("errorMessage", "")) if isinstance(document, dict) else ""
 
 
 def _passes(line: str, level: str) -> bool:

@@ -1,0 +1,192 @@
+"""A platform of real rooms on the memory store, with a runtime that runs Python callables instead of processes."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from freehold import wire
+from freehold.kit.clock import ManualClock
+from freehold.kit.faults import Fault
+from freehold.kit.ids import Ids
+from freehold.ports.call import Call, Cause
+from freehold.ports.identity import Credential, Principal
+from freehold.ports.platform import Platform, Settings
+from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable
+from freehold.services.lambda_ import service
+from freehold.work.blobs import Blobs
+from freehold.work.logs import LogWriter
+from freehold.work.meters import Meters
+from freehold.work.outbox import Outbox
+from freehold.work.tasks import Tasks
+from freehold.work.timers import Timers
+from freehold.work.traces import Traces
+from tests.support import memory_store
+
+ACCOUNT, REGION = "111122223333", "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/lambda-role"
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function"
+Body = Callable[[FunctionSpec, Invocation], Awaitable[Outcome]]
+
+
+def package(**files: str) -> bytes:
+    """A zip archive of text files; `__` in a name stands for a dot."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as opened:
+        for name, text in (files or {"app__py": "def handler(event, context): return event"}).items():
+            opened.writestr(zipfile.ZipInfo(name.replace("__", ".")), text)
+    return packed.getvalue()
+
+
+class FakeRuntime:
+    """A runtime whose functions are what `body` does; it reports to the sink as the real one does."""
+
+    def __init__(self) -> None:
+        self.sink: Any = None
+        self.credentials: Any = None
+        self.body: Body = self._echo
+        self.retired: list[str] = []
+        self.seen: list[tuple[FunctionSpec, Invocation]] = []
+        self.output: list[bytes] = []
+
+    async def _echo(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        return Outcome(invocation.payload, duration_ms=1.23, billed_ms=2, memory_used_mb=40)
+
+    async def start(self) -> None: ...
+
+    async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        self.seen.append((spec, invocation))
+        stream = f"2026/01/01/[{spec.version}]{'0' * 32}"
+        self.sink.invocation_started(spec, stream, invocation)
+        for data in self.output:
+            self.sink.output(spec, stream, invocation.request_id, data)
+        outcome = await self.body(spec, invocation)
+        self.sink.invocation_ended(spec, stream, invocation, outcome)
+        return outcome
+
+    def resolve(self, runtime: str) -> str:
+        if runtime.startswith("java"):
+            raise RuntimeUnavailable(f"{runtime} needs a JVM: install openjdk")
+        return "python3.11" if runtime.startswith("python") else runtime
+
+    def retire(self, arn: str) -> None:
+        self.retired.append(arn)
+
+    def isolation(self) -> Mapping[str, str]:
+        return {}
+
+    async def close(self) -> None: ...
+
+
+class FakeIdentity:
+    async def credential(self, access_key_id: str, session_token: str | None) -> Credential | None:
+        return None
+
+    def role_session(
+        self, role_arn: str, session_name: str, *, seconds: int = 3600, service: str | None = None
+    ) -> Credential:
+        principal = Principal(ACCOUNT, f"{role_arn}/{session_name}", "AROA:x")
+        return Credential("ASIAX", "secret", principal, "token", None)
+
+
+class World:
+    """One platform. `await world("CreateFunction", FunctionName=...)` calls a handler as front would."""
+
+    def __init__(self, *, guarded: bool = False) -> None:
+        self.clock = ManualClock()
+        self.runtime = FakeRuntime()
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.guarded = guarded
+        self.host: Any = None
+
+    async def __aenter__(self) -> World:
+        store, ids, tasks = memory_store(), Ids(seed=1), Tasks()
+        self._directory = tempfile.TemporaryDirectory()
+        self.data = Path(self._directory.name)
+        platform = Platform(
+            settings=Settings(data=self.data, guarded=self.guarded),
+            store=store,
+            clock=self.clock,
+            ids=ids,
+            tasks=tasks,
+            blobs=Blobs(store, self.clock, ids, None),
+            timers=Timers(store, self.clock, tasks),
+            outbox=Outbox(store, self.clock, ids, tasks),
+            logs=LogWriter(store, self.clock, tasks),
+            meters=Meters(store, self.clock, tasks),
+            traces=Traces(store, self.clock, ids, tasks),
+            runtime=self.runtime,
+            calls=self,  # type: ignore[arg-type]
+            functions=None,  # type: ignore[arg-type]
+            identity=FakeIdentity(),
+        )
+        self.platform = platform
+        assert service.MANIFEST.ports is not None and service.MANIFEST.start is not None
+        platform.functions = service.MANIFEST.ports(platform)["functions"]
+        await platform.blobs.start()
+        await service.MANIFEST.start(platform)
+
+        def deliverer(fn: Any) -> Any:
+            async def deliver(delivery: Any) -> None:
+                await fn(platform, delivery)
+
+            return deliver
+
+        await platform.outbox.start({kind: deliverer(fn) for kind, fn in service.MANIFEST.deliverers.items()})
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.platform.outbox.close()
+        await self.platform.tasks.close()
+        await self.platform.blobs.close()
+        await self.platform.store.close()
+        self._directory.cleanup()
+
+    async def __call__(self, operation: str, *, account: str = ACCOUNT, **request: Any) -> dict[str, Any]:
+        model = wire.load("lambda").operations[operation]
+        call = Call(
+            platform=self.platform,
+            account=account,
+            region=REGION,
+            principal=Principal(account, f"arn:aws:iam::{account}:root", account),
+            request_id=self.platform.ids.uuid(),
+            manifest=service.MANIFEST,
+            operation=model,
+            params=request,
+            cause=Cause(),
+            http=self.host,
+        )
+        for module in service.MANIFEST.handlers:
+            handler = getattr(module, model.snake_name, None)
+            if handler is not None:
+                result: dict[str, Any] = await handler(call, request)
+                return result
+        raise AssertionError(f"no handler for {operation}")
+
+    async def call(self, service: str, operation: str, request: dict[str, Any], **who: Any) -> dict[str, Any]:
+        """The port Calls: an S3 of a dictionary."""
+        assert (service, operation) == ("s3", "GetObject")
+        found = self.objects.get((request["Bucket"], request["Key"]))
+        if found is None:
+            raise Fault("NoSuchKey", "The specified key does not exist.", status=404)
+
+        async def body() -> AsyncIterator[bytes]:
+            for at in range(0, len(found), 1000):
+                yield found[at : at + 1000]
+
+        return {"Body": body()}
+
+    async def create(self, name: str = "hello", **settings: Any) -> dict[str, Any]:
+        """A function with defaults."""
+        request = {
+            "FunctionName": name,
+            "Runtime": "python3.11",
+            "Role": ROLE,
+            "Handler": "app.handler",
+            "Code": {"ZipFile": package()},
+        }
+        return await self("CreateFunction", **(request | settings))
