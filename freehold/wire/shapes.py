@@ -65,6 +65,11 @@ class Shape:
         return found
 
     @property
+    def in_head(self) -> bool:
+        """Does a result's member travel as header or status? (Locations of requests mean nothing there.)"""
+        return self.traits.get("location") in ("header", "headers", "statusCode")
+
+    @property
     def document(self) -> bool:
         """Is it free-form JSON?"""
         return bool(self.traits.get("document"))

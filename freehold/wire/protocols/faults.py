@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.kit.faults import Fault
-from freehold.wire.base import EC2, JSON, QUERY
+from freehold.wire.base import CBOR, EC2, JSON, QUERY
 from freehold.wire.models import Service
 from freehold.wire.shapes import Shape
 
@@ -73,6 +73,9 @@ def _describe(service: Service, code: str, protocol: str) -> Described:
     raw = service.shapes.get(name)
     modelled = raw is not None and raw.get("type") == "structure"
     status = service.error_codes.get(name)
+    if status is not None and service.query_compatible and protocol in (JSON, CBOR):
+        # The statuses of such a model are those of its query protocol (Smithy, awsQueryError).
+        status = 400 if status < 500 else 500
     if status is None:
         status = _status(code, protocol)
     wire = name

@@ -272,7 +272,7 @@ def verbatim(shape: Shape, seen: set[str]) -> bool:
         return True
     seen.add(shape.name)
     return all(
-        (member.wire_name or name) == name and member.location is None and verbatim(member, seen)
+        (member.wire_name or name) == name and not member.in_head and verbatim(member, seen)
         for name, member in shape.members.items()
     )
 
@@ -300,7 +300,7 @@ def members_out(shape: Shape, cache: Cache, default_time: str) -> dict[str, tupl
     return {
         name: (member.wire_name or name, writer(member, cache, default_time))
         for name, member in shape.members.items()
-        if member.location is None
+        if not member.in_head
     }
 
 

@@ -137,7 +137,7 @@ def _body_writer(operation: Operation) -> BodyWriter:
             return payload_writer(payload, member, lambda value: (b"", ""))
         tag = member.wire_name or member.name
         return payload_writer(payload, member, _document_writer(operation, tag, member))
-    if not any(member.location is None for member in shape.members.values()):
+    if all(member.in_head for member in shape.members.values()):
         return lambda result, headers: b""
     tag = operation.raw["output"].get("locationName") or shape.traits.get("locationName") or shape.name
     write_document = _document_writer(operation, tag, shape)

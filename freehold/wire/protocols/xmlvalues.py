@@ -78,7 +78,7 @@ class _Dialect:
 
         self.cache["xml-out", self.protocol, shape.name] = write
         for name, member in shape.members.items():
-            if member.location is None and not member.traits.get("xmlAttribute"):
+            if not member.in_head and not member.traits.get("xmlAttribute"):
                 members[name] = self.member(name, member)
         return write
 
@@ -299,8 +299,11 @@ class XmlReader:
         flattened = bool(member.traits.get("flattened"))
         if flattened and member.type == "list":
             read_element = self.reader(member.element)
-            tag = member.wire_name or member.element.wire_name or name
-            members[_local(tag)] = (name, True, lambda node: [read_element(node)])
+            found = (name, True, lambda node: [read_element(node)])
+            members[_local(member.wire_name or name)] = found
+            if member.wire_name is None and member.element.wire_name:
+                # Smithy names flattened elements by the member, botocore by the element: take both.
+                members.setdefault(_local(member.element.wire_name), found)
         elif flattened and member.type == "map":
             read_entry = self._entry(member)
             members[_local(member.wire_name or name)] = (name, True, lambda node: dict([read_entry(node)]))
