@@ -1,0 +1,64 @@
+"""Amazon S3."""
+
+from __future__ import annotations
+
+from freehold.ports.call import Call
+from freehold.ports.manifest import Manifest
+from freehold.ports.platform import Platform
+from freehold.services.s3 import buckets, configurations, copying, lists, objects, policies, sweep, tagging, uploads
+from freehold.services.s3.resources import TYPES
+
+ACTIONS = {
+    "ListBuckets": "ListAllMyBuckets",
+    "HeadBucket": "ListBucket",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListParts": "ListMultipartUploadParts",
+    "HeadObject": "GetObject",
+    "CopyObject": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "DeleteObjects": "DeleteObject",
+    "DeleteBucketTagging": "PutBucketTagging",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketReplication": "GetReplicationConfiguration",
+    "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
+}
+"""IAM actions whose names differ (Service Authorization Reference, "Actions for Amazon S3")."""
+
+
+def arn(call: Call) -> str:
+    """The bucket or object that a call names, else every bucket."""
+    bucket = call.params.get("Bucket")
+    if bucket is None:
+        return "arn:aws:s3:::*"
+    key = call.params.get("Key")
+    return f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
+
+
+async def start(platform: Platform) -> None:
+    """Take up clearing that a crash interrupted."""
+    sweep.begin(platform)
+
+
+MANIFEST = Manifest(
+    model="s3",
+    handlers=(objects, buckets, lists, uploads, copying, tagging, policies, configurations),
+    arn=arn,
+    prefix="s3",
+    actions=ACTIONS,
+    types=TYPES,
+    start=start,
+)
