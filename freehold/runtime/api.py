@@ -73,6 +73,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as wrapper:
+            # A bug of ours, not the runtime's: let the loop report it.
+            self._instance.misused()
+            raise wrapper.__context__ or wrapper from None
         except httptools.HttpParserError:
             self._instance.misused()
             self.close()

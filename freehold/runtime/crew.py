@@ -101,8 +101,10 @@ class Crew:
 
     async def close(self) -> None:
         """After the instances are gone: wait for removals, drop what this server made."""
-        if self._removals:
-            await asyncio.wait(self._removals, timeout=10)
+        while self._removals:
+            _done, pending = await asyncio.wait(self._removals, timeout=10)
+            if pending:
+                break
         if self.hierarchy is not None:
             await self.on_thread(self.hierarchy.close)
         self._executor.shutdown(wait=False)

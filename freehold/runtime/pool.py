@@ -45,11 +45,13 @@ _TOO_MANY = "ConcurrentInvocationLimitExceeded"
 class _Group:
     """The instances of one configuration key."""
 
-    __slots__ = ("idle", "spec", "waiters")
+    __slots__ = ("idle", "spec", "starting", "waiters")
 
     def __init__(self, spec: FunctionSpec) -> None:
         self.spec = spec
         self.idle: list[Instance] = []
+        self.starting = 0
+        """Never fewer than there are waiters, and no more are begun than that: who waits may get a freed instance."""
         self.waiters: deque[asyncio.Future[Instance | Failure]] = deque()
 
 
@@ -89,6 +91,7 @@ class Pool:
         self._groups: dict[str, _Group] = {}
         self._instances: set[Instance] = set()
         self._starting = 0
+        """Starts under way, those that wait for their turn included."""
         self._tokens = float(BURST)
         self._refilled = clock.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,17 +190,14 @@ class Pool:
     async def _obtain(self, group: _Group) -> Instance | Failure:
         self._check_isolation()
         crew = self._require_crew()
-        self._admit()
-        self._starting += 1
+        if not crew.launcher.prepared(group.spec):
+            await crew.on_thread(lambda: crew.launcher.prepare(group.spec))
+        if group.starting <= len(group.waiters):
+            self._admit()
+            group.starting += 1
+            self._spawn(self._grow(crew, group))
         waiter: asyncio.Future[Instance | Failure] = asyncio.get_running_loop().create_future()
-        try:
-            if not crew.launcher.prepared(group.spec):
-                await crew.on_thread(lambda: crew.launcher.prepare(group.spec))
-        except BaseException:
-            self._starting -= 1
-            raise
         group.waiters.append(waiter)
-        self._spawn(self._grow(crew, group))
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -212,9 +212,13 @@ class Pool:
         self._refilled = now
         if self._tokens < 1:
             raise Throttled(_TOO_MANY)
-        if len(self._instances) + self._starting >= self._max_instances and not self._evict():
+        if self._count() >= self._max_instances and not self._evict():
             raise Throttled(_TOO_MANY)
         self._tokens -= 1
+
+    def _count(self) -> int:
+        up = sum(1 for one in self._instances if one.state is not State.STARTING)
+        return up + self._starting
 
     def _evict(self) -> bool:
         """Make room: the instance that has been idle longest goes."""
@@ -228,33 +232,33 @@ class Pool:
 
     async def _grow(self, crew: Crew, group: _Group) -> None:
         """Bring up one instance; its failure is that of the first who waits."""
-        counted = True
+        self._starting += 1
         try:
             async with self._starts:
                 instance = await self._start_instance(crew, group.spec)
-                self._starting -= 1
-                counted = False
-                try:
-                    failure = await instance.initialized(INIT_SECONDS)
-                except TimeoutError:
-                    failure = errors.timed_out(INIT_SECONDS)
+            failure = await self._initialized(instance)
         except (StartFailed, ZygoteDied, RuntimeUnavailable, OSError) as problem:
             refusal = problem if isinstance(problem, RuntimeUnavailable) else RuntimeUnavailable(str(problem))
             if (waiter := self._next_waiter(group)) is not None:
                 waiter.set_exception(refusal)
             return
         finally:
-            if counted:
-                self._starting -= 1
+            self._starting -= 1
+            group.starting -= 1
         if failure is None:
             self._proven = True
             instance.ready()
             return
-        assert self.sink is not None
-        self.sink.init_failed(group.spec, instance.stream_name, instance.elapsed_ms(), failure.error_type)
+        crew.sink.init_failed(group.spec, instance.stream_name, instance.elapsed_ms(), failure.error_type)
         instance.kill()
         if (waiter := self._next_waiter(group)) is not None:
             waiter.set_result(failure)
+
+    async def _initialized(self, instance: Instance) -> Failure | None:
+        try:
+            return await instance.initialized(INIT_SECONDS)
+        except TimeoutError:
+            return errors.timed_out(INIT_SECONDS)
 
     async def _start_instance(self, crew: Crew, spec: FunctionSpec) -> Instance:
         """A process in which user code loads. Tries again where a template died, weaker where the host refuses."""

@@ -50,7 +50,7 @@ class Zygote:
         script = f"{sandbox.RUNTIME_DIRECTORY}/freehold/python/freehold_zygote.py"
         command = sandbox.command(self._host, self.interpreter, self.roots, self._accounts)
         command += [self.interpreter.path, *_PYTHON, script, "zygote", str(theirs.fileno())]
-        command += [self.preload] if self.preload else []
+        command += [sandbox.RUNTIME_DIRECTORY] if self.preload else []
         with theirs:
             self._process = subprocess.Popen(
                 command,

@@ -25,24 +25,6 @@ _RECORD_SEPARATOR = "\x1e"
 """Stands for a newline inside one log event on the log pipe; the server restores it."""
 
 
-def preload(name):
-    """Import a package before any fork, with the parts of it that a first client needs."""
-    sys.path.append("/var/runtime")
-    try:
-        importlib.import_module(name)
-        if name == "boto3":
-            for part in ("botocore.client", "botocore.httpsession", "botocore.endpoint", "boto3.dynamodb.conditions"):
-                importlib.import_module(part)
-            import boto3
-
-            session = boto3.session.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1")
-            # A throw-away client imports what the first one imports lazily; nothing is sent, nothing is kept.
-            session.client("sts", endpoint_url="http://127.0.0.1:9")
-            boto3.DEFAULT_SESSION = None
-    finally:
-        sys.path.remove("/var/runtime")
-
-
 class _Fault(Exception):
     """An error of the runtime's own kind, with its errorType."""
 
@@ -102,13 +84,6 @@ class _Channel:
             status, headers, body = self.receive()
             if status == "200":
                 return headers, body
-
-    def post(self, path, body, extra=b""):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.send(
-            b"POST /2018-06-01/runtime/%b HTTP/1.1\r\nHost: runtime\r\nContent-Type: application/json\r\n"
-            b"Freehold-Peak-Kb: %d\r\nContent-Length: %d\r\n%b\r\n%b" % (path, peak, len(body), extra, body)
-        )
 
 
 # ---------------------------------------------------------------- the context object
@@ -387,7 +362,7 @@ def _serve(channel, handler_name):
     except Exception as problem:
         document = _document(problem, "", 2)
         _log_error(document, as_json)
-        channel.post(b"init/error", json.dumps(document).encode())
+        channel.send(_head(b"init/error", json.dumps(document).encode()))
         channel.receive()
         sys.exit(1)
     channel.send(_NEXT)
@@ -407,21 +382,15 @@ def _serve(channel, handler_name):
             path = b"invocation/%b/error" % request_id.encode()
         sys.stdout.flush()
         sys.stderr.flush()
-        _finish(channel, path, answer)
+        channel.send(_head(path, answer) + _NEXT)
 
 
-def _finish(channel, path, answer):
+def _head(path, body):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    head = (
+    return (
         b"POST /2018-06-01/runtime/%b HTTP/1.1\r\nHost: runtime\r\nContent-Type: application/json\r\n"
-        b"Freehold-Peak-Kb: %d\r\nContent-Length: %d\r\n\r\n" % (path, peak, len(answer))
+        b"Freehold-Peak-Kb: %d\r\nContent-Length: %d\r\n\r\n%b" % (path, peak, len(body), body)
     )
-    if len(answer) < 65536:
-        channel.send(head + answer + _NEXT)
-    else:
-        channel.send(head)
-        channel.send(answer)
-        channel.send(_NEXT)
 
 
 def _run_one(handler, headers, body):

@@ -1,6 +1,6 @@
 """The template process of which function instances are forked, and the first process (init) of each instance.
 
-    freehold_zygote.py zygote CONTROL_FD [PRELOAD...]     serve requests, one fork each
+    freehold_zygote.py zygote CONTROL_FD [DIRECTORY...]   serve requests, one fork each; boto3 is preloaded from the directories
     freehold_zygote.py single API_FD LOG_FD CONTROL_FD    be one instance (where forking in a sandbox is refused)
 
 It runs no user code, opens no connection and starts no thread. A request is a JSON object with three descriptors:
@@ -22,6 +22,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import freehold_cage as cage  # noqa: E402
 import freehold_client as client  # noqa: E402
+import freehold_sdk as sdk  # noqa: E402
 
 del sys.path[0]
 
@@ -30,10 +31,10 @@ _MAX_REQUEST = 180_000
 _DEFAULT_SIGNALS = (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM)
 
 
-def serve(control_fd, preload):
+def serve(control_fd, sdk_directories):
     """Fork an instance per request until the server goes away."""
-    for name in preload:
-        client.preload(name)
+    if sdk_directories:
+        sdk.preload(sdk_directories)
     control = socket.socket(fileno=control_fd)
     own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -125,6 +126,7 @@ def _become_runtime(request):
         os.execve(command[0], command, environment)
     os.environ.clear()
     os.environ.update(environment)
+    sdk.settle()
     _forget_own_modules()
     gc.enable()
     client.run(_API, request["handler"])
@@ -139,8 +141,6 @@ def _forget_own_modules():
 
 def _single(descriptors):
     request = json.loads(socket.socket(fileno=os.dup(descriptors[2])).recv(_MAX_REQUEST))
-    if request.get("preload"):
-        client.preload(request["preload"])
     _instance(request, descriptors, forked=False)
 
 
