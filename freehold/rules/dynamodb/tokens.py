@@ -122,5 +122,10 @@ class Tokens:
 
 
 def _next_length(text: str, at: int) -> int:
-    found = _TOKEN.match(text, at)
-    return found.end() - at if found else 0
+    """Length of the blanks and the token that follow."""
+    start = at
+    while (found := _TOKEN.match(text, at)) is not None:
+        at = found.end()
+        if found.lastgroup != "space":
+            break
+    return at - start

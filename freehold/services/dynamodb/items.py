@@ -1,0 +1,125 @@
+"""GetItem, PutItem, UpdateItem, DeleteItem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from freehold.ports.call import Call
+from freehold.rules.dynamodb.values import invalid
+from freehold.services.dynamodb import capacity, requests, rows, writes
+from freehold.services.dynamodb.capacity import Consumed
+from freehold.services.dynamodb.catalog import current, place_of, reading, writing
+from freehold.services.dynamodb.checks import check_key
+from freehold.services.dynamodb.counting import collection_metrics
+from freehold.services.dynamodb.model import Schema
+from freehold.services.dynamodb.requests import Changes, Request
+from freehold.services.dynamodb.writes import ConditionFailed, Outcome, Write
+from freehold.store.base import ReadTx, Tx
+
+
+async def get_item(call: Call, request: Request) -> Request:
+    projection = requests.projection_of(request)
+
+    def prepare(schema: Schema) -> Callable[[ReadTx], bytes | None]:
+        key = request["Key"]
+        check_key(schema, key)
+        wanted = (schema.version_key, schema.prefix + schema.tail(key))
+
+        def body(tx: ReadTx) -> bytes | None:
+            version, row = tx.get_many(wanted)
+            if version != schema.version:
+                current(tx, schema)
+            return row
+
+        return body
+
+    row = await reading(call, place_of(call, request["TableName"]), prepare)
+    result: Request = {}
+    if row is not None:
+        result["Item"] = rows.shown(row, on_the_wire=call.http is not None, projection=projection)
+    wanted = request.get("ReturnConsumedCapacity", "NONE")
+    if wanted != "NONE":
+        used = Consumed()
+        used.table = capacity.read_units(
+            rows.size(row) if row is not None else 0, consistent=request.get("ConsistentRead", False)
+        )
+        result["ConsumedCapacity"] = used.describe(request["TableName"], wanted)
+    return result
+
+
+async def put_item(call: Call, request: Request) -> Request:
+    test = requests.condition_of(request)
+    return_values = request.get("ReturnValues", "NONE")
+    if return_values not in ("NONE", "ALL_OLD"):
+        raise invalid("ReturnValues can only be ALL_OLD or NONE")
+    outcome, result = await _write(call, request, lambda schema: requests.put_of(schema, request["Item"], test))
+    if return_values == "ALL_OLD" and outcome.old_row is not None:
+        result["Attributes"] = rows.shown(outcome.old_row, on_the_wire=call.http is not None)
+    return result
+
+
+async def delete_item(call: Call, request: Request) -> Request:
+    test = requests.condition_of(request)
+    return_values = request.get("ReturnValues", "NONE")
+    if return_values not in ("NONE", "ALL_OLD"):
+        raise invalid("ReturnValues can only be ALL_OLD or NONE")
+    outcome, result = await _write(call, request, lambda schema: requests.delete_of(schema, request["Key"], test))
+    if return_values == "ALL_OLD" and outcome.old_row is not None:
+        result["Attributes"] = rows.shown(outcome.old_row, on_the_wire=call.http is not None)
+    return result
+
+
+async def update_item(call: Call, request: Request) -> Request:
+    changes = Changes(request)
+    outcome, result = await _write(call, request, lambda schema: requests.update_of(schema, request["Key"], changes))
+    attributes = _updated_attributes(call, request.get("ReturnValues", "NONE"), changes, outcome)
+    if attributes is not None:
+        result["Attributes"] = attributes
+    return result
+
+
+def _updated_attributes(call: Call, wanted: str, changes: Changes, outcome: Outcome) -> Any:
+    if wanted == "ALL_OLD":
+        return rows.shown(outcome.old_row, on_the_wire=call.http is not None) if outcome.old_row is not None else None
+    if wanted == "ALL_NEW":
+        return outcome.new
+    item = outcome.old if wanted == "UPDATED_OLD" else outcome.new
+    if wanted == "NONE" or changes.projection is None or item is None:
+        return None
+    shown = changes.projection.apply(item)
+    return shown or None
+
+
+async def _write(call: Call, request: Request, make: Callable[[Schema], Write]) -> tuple[Outcome, Request]:
+    """Run one write; its outcome, and the parts of the answer that every write has."""
+    wanted = request.get("ReturnConsumedCapacity", "NONE")
+    read_old = wanted != "NONE" or request.get("ReturnValues", "NONE") == "ALL_OLD"
+    made: list[Write] = []
+
+    def prepare(schema: Schema) -> Callable[[Tx], Outcome]:
+        write = make(schema)
+        write.read_old = read_old
+        made.append(write)
+
+        def body(tx: Tx) -> Outcome:
+            current(tx, schema)
+            return writes.apply(tx, write)
+
+        return body
+
+    try:
+        outcome = await writing(call, place_of(call, request["TableName"]), prepare)
+    except ConditionFailed as failed:
+        raise requests.conditional_check_failed(
+            failed.row, request.get("ReturnValuesOnConditionCheckFailure")
+        ) from None
+    write = made[-1]
+    result: Request = {}
+    if wanted != "NONE":
+        result["ConsumedCapacity"] = writes.consumed(write, outcome).describe(request["TableName"], wanted)
+    if request.get("ReturnItemCollectionMetrics") == "SIZE":
+        metrics = await collection_metrics(call, write.schema, write.key)
+        if metrics is not None:
+            result["ItemCollectionMetrics"] = metrics
+    return outcome, result

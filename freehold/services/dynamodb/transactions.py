@@ -1,0 +1,237 @@
+"""TransactWriteItems and TransactGetItems: all or nothing, in one transaction of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from freehold.kit.faults import Fault
+from freehold.ports.call import Call
+from freehold.rules.dynamodb.values import invalid
+from freehold.services.dynamodb import capacity, idempotency, requests, rows, writes
+from freehold.services.dynamodb.capacity import Consumed
+from freehold.services.dynamodb.catalog import Place, Stale, current, place_of, refresh, schema_at
+from freehold.services.dynamodb.checks import check_key
+from freehold.services.dynamodb.counting import collection_metrics
+from freehold.services.dynamodb.model import Schema
+from freehold.services.dynamodb.requests import Changes, Request
+from freehold.services.dynamodb.writes import ConditionFailed, Outcome, Write
+from freehold.store.base import ReadTx, Tx
+
+MAX_BYTES = 4 << 20
+_TWICE = "Transaction request cannot include multiple operations on one item"
+
+
+@dataclass(slots=True)
+class Part:
+    """One member of a transaction, its expressions compiled; `make` checks it against the table."""
+
+    name: str
+    place: Place
+    make: Callable[[Schema], Write]
+    wanted: str | None
+
+
+class Cancelled(Exception):
+    """The transaction is cancelled for these reasons, one for each part."""
+
+    def __init__(self, reasons: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.reasons = reasons
+
+
+async def transact_write_items(call: Call, request: Request) -> Request:
+    parts = [_part(call, member) for member in request["TransactItems"]]
+    token = request.get("ClientRequestToken")
+    digest = idempotency.digest_of(request) if token else b""
+    now = call.platform.clock.now_ms()
+    while True:
+        schemas = await _schemas(call, parts)
+        made, reasons = _make(parts, schemas)
+        try:
+            if any(reasons):
+                raise Cancelled([reason or {"Code": "None"} for reason in reasons])
+            _check_distinct(made)
+            outcomes = await call.platform.store.transact(_body(call, made, parts, token, digest, now))
+            break
+        except Stale:
+            for place in {part.place for part in parts}:
+                await refresh(call.platform, place)
+        except Cancelled as cancelled:
+            raise _canceled_fault(cancelled.reasons) from None
+    return await _write_result(call, request, parts, made, outcomes)
+
+
+def _part(call: Call, member: Request) -> Part:
+    if len(member) != 1:
+        raise invalid(
+            "TransactItems can only contain one of Check, Put, Update or Delete"
+            if member
+            else "Invalid Request: TransactWriteRequest should contain Delete or Put or Update request"
+        )
+    ((kind, body),) = member.items()
+    name = body["TableName"]
+    make: Callable[[Schema], Write]
+    if kind == "Update":
+        changes = Changes(body)
+        make = lambda schema: requests.update_of(schema, body["Key"], changes)  # noqa: E731
+    else:
+        test = requests.condition_of(body)
+        if kind == "Put":
+            make = lambda schema: requests.put_of(schema, body["Item"], test)  # noqa: E731
+        elif kind == "Delete":
+            make = lambda schema: requests.delete_of(schema, body["Key"], test)  # noqa: E731
+        else:
+            make = lambda schema: requests.check_of(schema, body["Key"], test)  # noqa: E731
+    return Part(name, place_of(call, name), make, body.get("ReturnValuesOnConditionCheckFailure"))
+
+
+async def _schemas(call: Call, parts: list[Part]) -> dict[Place, Schema]:
+    return {place: await schema_at(call.platform, place) for place in {part.place for part in parts}}
+
+
+def _make(parts: list[Part], schemas: dict[Place, Schema]) -> tuple[list[Write], list[dict[str, Any] | None]]:
+    """The writes; and for each, why it cannot be done at all (a ValidationError), or None."""
+    made: list[Write] = []
+    reasons: list[dict[str, Any] | None] = []
+    for part in parts:
+        try:
+            made.append(part.make(schemas[part.place]))
+            reasons.append(None)
+        except Fault as fault:
+            reasons.append({"Code": "ValidationError", "Message": fault.message})
+    return made, reasons
+
+
+def _check_distinct(made: list[Write]) -> None:
+    if len({write.row_key for write in made}) != len(made):
+        raise invalid(_TWICE)
+    size = sum(rows.size(write.row) for write in made if write.row is not None)
+    if size > MAX_BYTES:
+        raise invalid("Collective size of items in the transaction exceeds the limit of 4 MB")
+
+
+def _body(
+    call: Call, made: list[Write], parts: list[Part], token: str | None, digest: bytes, now: int
+) -> Callable[[Tx], list[Outcome] | None]:
+    schemas = {id(write.schema): write.schema for write in made}
+    for write in made:
+        write.read_old = True
+    where = (call.account, call.region)
+
+    def body(tx: Tx) -> list[Outcome] | None:
+        for schema in schemas.values():
+            current(tx, schema)
+        if token is not None and idempotency.seen(tx, where, token, digest, now):
+            return None
+        outcomes, reasons = [], []
+        for write, part in zip(made, parts, strict=True):
+            outcome, reason = _attempt(tx, write, part)
+            outcomes.append(outcome)
+            reasons.append(reason)
+        if any(reason["Code"] != "None" for reason in reasons):
+            raise Cancelled(reasons)
+        if token is not None:
+            idempotency.remember(tx, where, token, digest, now)
+        return outcomes
+
+    return body
+
+
+def _attempt(tx: Tx, write: Write, part: Part) -> tuple[Outcome, dict[str, Any]]:
+    try:
+        return writes.apply(tx, write), {"Code": "None"}
+    except ConditionFailed as failed:
+        reason: dict[str, Any] = {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}
+        if part.wanted == "ALL_OLD" and failed.row is not None:
+            reason["Item"] = rows.decode(failed.row)
+        return Outcome(), reason
+    except Fault as fault:
+        return Outcome(), {"Code": "ValidationError", "Message": fault.message}
+
+
+def _canceled_fault(reasons: list[dict[str, Any]]) -> Fault:
+    codes = ", ".join(reason["Code"] for reason in reasons)
+    return Fault(
+        "TransactionCanceledException",
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
+        CancellationReasons=reasons,
+    )
+
+
+async def _write_result(
+    call: Call, request: Request, parts: list[Part], made: list[Write], outcomes: list[Outcome] | None
+) -> Request:
+    result: Request = {}
+    level = request.get("ReturnConsumedCapacity", "NONE")
+    if level != "NONE":
+        used: dict[str, Consumed] = {}
+        for at, (part, write) in enumerate(zip(parts, made, strict=True)):
+            total = used.setdefault(part.name, Consumed())
+            if outcomes is not None:
+                total.add(writes.consumed(write, outcomes[at]))
+            else:
+                # A repeated token costs reads.
+                total.table += capacity.read_units(rows.size(write.row) if write.row else 0, consistent=True)
+        kind = "Write" if outcomes is not None else "Read"
+        result["ConsumedCapacity"] = [
+            total.describe(name, level, kind=kind, factor=2.0) for name, total in used.items()
+        ]
+    if request.get("ReturnItemCollectionMetrics") == "SIZE":
+        metrics: dict[str, list[Any]] = {}
+        for part, write in zip(parts, made, strict=True):
+            found = await collection_metrics(call, write.schema, write.key)
+            if found is not None:
+                metrics.setdefault(part.name, []).append(found)
+        if metrics:
+            result["ItemCollectionMetrics"] = metrics
+    return result
+
+
+async def transact_get_items(call: Call, request: Request) -> Request:
+    asked = []
+    for member in request["TransactItems"]:
+        get = member["Get"]
+        asked.append((get, place_of(call, get["TableName"]), requests.projection_of(get)))
+    while True:
+        schemas = {place: await schema_at(call.platform, place) for place in {place for _, place, _ in asked}}
+        places = []
+        for get, place, _ in asked:
+            schema = schemas[place]
+            check_key(schema, get["Key"])
+            places.append(schema.prefix + schema.tail(get["Key"]))
+        if len(set(places)) != len(places):
+            raise invalid(_TWICE)
+        try:
+            found = await call.platform.store.read(_get_all(list(schemas.values()), places))
+            break
+        except Stale:
+            for place in schemas:
+                await refresh(call.platform, place)
+    if sum(rows.size(row) for row in found if row is not None) > MAX_BYTES:
+        raise invalid("Collective size of items in the transaction exceeds the limit of 4 MB")
+    responses: list[Request] = []
+    used: dict[str, Consumed] = {}
+    for (get, _, projection), row in zip(asked, found, strict=True):
+        total = used.setdefault(get["TableName"], Consumed())
+        total.table += capacity.read_units(rows.size(row) if row is not None else 0, consistent=True)
+        responses.append(
+            {} if row is None else {"Item": rows.shown(row, on_the_wire=call.http is not None, projection=projection)}
+        )
+    result: Request = {"Responses": responses}
+    level = request.get("ReturnConsumedCapacity", "NONE")
+    if level != "NONE":
+        result["ConsumedCapacity"] = [
+            total.describe(name, level, kind="Read", factor=2.0) for name, total in used.items()
+        ]
+    return result
+
+
+def _get_all(schemas: list[Schema], places: list[bytes]) -> Callable[[ReadTx], list[bytes | None]]:
+    def body(tx: ReadTx) -> list[bytes | None]:
+        for schema in schemas:
+            current(tx, schema)
+        return tx.get_many(places)
+
+    return body
