@@ -58,6 +58,8 @@ class Patch:
     - `type_prefixes`: what stands before `#Code` in the `__type` of a JSON error; "" is the default for the service.
     - `hidden`: operations that never match, because AWS serves them at another address or they are superseded.
     - `namespace`: XML namespace where the model has none.
+    - `roots`: name of the root element of an operation's result, where it is not the shape's.
+    - `bare`: operations whose result is one member, written as the text of the root element itself.
     """
 
     protocols: tuple[str, ...] = ()
@@ -69,6 +71,8 @@ class Patch:
     type_prefixes: Mapping[str, str] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     namespace: str = ""
+    roots: Mapping[str, str] = field(default_factory=dict)
+    bare: frozenset[str] = frozenset()
     validation: Validation = field(default_factory=Validation)
     crc32: bool = False
 

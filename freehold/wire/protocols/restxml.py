@@ -139,8 +139,12 @@ def _body_writer(operation: Operation) -> BodyWriter:
         return payload_writer(payload, member, _document_writer(operation, tag, member))
     if all(member.in_head for member in shape.members.values()):
         return lambda result, headers: b""
-    tag = operation.raw["output"].get("locationName") or shape.traits.get("locationName") or shape.name
+    patch = operation.service.patch
+    tag = patch.roots.get(operation.name) or operation.raw["output"].get("locationName")
+    tag = tag or shape.traits.get("locationName") or shape.name
     write_document = _document_writer(operation, tag, shape)
+    if operation.name in patch.bare:
+        write_document = _bare_writer(tag, next(iter(shape.members)))
 
     def write(result: dict[str, Any], headers: list[tuple[str, str]]) -> bytes:
         body, kind = write_document(result)
@@ -148,6 +152,14 @@ def _body_writer(operation: Operation) -> BodyWriter:
         return body
 
     return write
+
+
+def _bare_writer(tag: str, member: str) -> Callable[[Any], tuple[bytes, str]]:
+    """One member as the text of the root element (GetBucketLocation)."""
+    return lambda result: (
+        f'{_PROLOG}<{tag} xmlns="{_S3_NAMESPACE}">{escape(result.get(member) or "")}</{tag}>'.encode(),
+        "application/xml",
+    )
 
 
 def _document_writer(operation: Operation, tag: str, shape: Shape) -> Callable[[Any], tuple[bytes, str]]:
