@@ -6,12 +6,14 @@ Events are kept in chunks, many events in one row, ordered inside by time:
 - `("logs", account, region, "s", group id, stream name)`                Stream
 - `("logs", account, region, "d", group id, stream id, first ms, n)`     Chunk: the events
 - `("logs", account, region, "t", group id, first ms, stream id, n)`     Entry: which chunks of a group touch a time
-- `("logs", account, region, "b", group id)`                             bytes stored in the group
-- `("logs", account, region, "live", group id, session)`                 somebody tails the group
-- `("logs", account, region, "feed", group id)` + stamp                  chunks in commit order, while somebody tails
+- `("logs", account, region, "b", group id)`                             Totals of the group
+- `("logs", account, region, "x", group id, stream id)`                  a deleted stream whose chunks are being removed
+- `("logs-live", account, region, group id, session)`                    somebody tails the group
+- `("logs-feed", account, region, group id, session)` + stamp            new chunks for who tails, in commit order
 
-A chunk covers no more than one window of WINDOW_MS, so that whoever wants events from a time on begins to look at the
-start of that time's window and misses nothing. `n` counts the chunks of a stream in the order of their commits.
+`n` counts the chunks of a stream in the order of their commits. Chunks are short in time (CHUNK_MS, or WIDE_CHUNK_MS in a
+batch that spans hours), and stream and group remember the longest: whoever wants events from a time on begins to look
+that much earlier and misses nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from freehold.kit.tuples import pack, span
+from freehold.kit.tuples import pack, span, unpack
 from freehold.store.base import ReadTx, Tx
 
 EVENT_OVERHEAD = 26
 """Bytes that CloudWatch Logs counts for an event beyond its UTF-8 message."""
-WINDOW_MS = 300_000
+CHUNK_MS = 10_000
+WIDE_BATCH_MS = 3_600_000
+WIDE_CHUNK_MS = 300_000
 CHUNK_BYTES = 256 << 10
 CHUNK_EVENTS = 4_000
 
@@ -40,6 +44,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     log_class: str = "STANDARD"
     retention_days: int | None = None
     tags: dict[str, str] = {}
+    protected: bool = False
 
 
 class Stream(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +55,14 @@ class Stream(msgspec.Struct, frozen=True, array_like=True):
     last_ms: int | None = None
     ingested_ms: int | None = None
     chunks: int = 0
+    longest_ms: int = 0
+
+
+class Totals(msgspec.Struct, frozen=True, array_like=True):
+    """What a group holds, and how long in time its longest chunk is."""
+
+    size: int = 0
+    longest_ms: int = 0
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
@@ -92,16 +105,24 @@ def time_key(account: str, region: str, group_id: str, first_ms: int, stream_id:
     return pack("logs", account, region, "t", group_id, first_ms, stream_id, number)
 
 
-def size_key(account: str, region: str, group_id: str) -> bytes:
+def totals_key(account: str, region: str, group_id: str) -> bytes:
     return pack("logs", account, region, "b", group_id)
 
 
+def gone_key(account: str, region: str, group_id: str, stream_id: str) -> bytes:
+    return pack("logs", account, region, "x", group_id, stream_id)
+
+
 def live_span(account: str, region: str, group_id: str) -> tuple[bytes, bytes]:
-    return span("logs", account, region, "live", group_id)
+    return span("logs-live", account, region, group_id)
 
 
-def feed_key(account: str, region: str, group_id: str) -> bytes:
-    return pack("logs", account, region, "feed", group_id)
+def live_key(account: str, region: str, group_id: str, session: str) -> bytes:
+    return pack("logs-live", account, region, group_id, session)
+
+
+def feed_key(account: str, region: str, group_id: str, session: str) -> bytes:
+    return pack("logs-feed", account, region, group_id, session)
 
 
 def wake_key(account: str, region: str, group_id: str) -> bytes:
@@ -138,15 +159,15 @@ def _time(event: Event) -> int:
 
 
 def _cut(events: Sequence[Event]) -> Iterator[list[Event]]:
+    wide = bool(events) and events[-1][0] - events[0][0] > WIDE_BATCH_MS
+    longest = WIDE_CHUNK_MS if wide else CHUNK_MS
     part: list[Event] = []
-    size, window = 0, -1
+    size = 0
     for event in events:
         length = len(event[1].encode("utf-8", "surrogatepass"))
-        if part and (event[0] // WINDOW_MS != window or size + length > CHUNK_BYTES or len(part) >= CHUNK_EVENTS):
+        if part and (event[0] - part[0][0] > longest or size + length > CHUNK_BYTES or len(part) >= CHUNK_EVENTS):
             yield part
             part, size = [], 0
-        if not part:
-            window = event[0] // WINDOW_MS
         part.append(event)
         size += length
     if part:
@@ -164,37 +185,45 @@ def append(
 ) -> Stream:
     """Write chunks to a stream; returns its new record."""
     number = stream.chunks
-    followed = bool(tx.scan(*live_span(account, region, group.id), limit=1))
+    feeds = [
+        feed_key(account, region, group.id, str(unpack(key)[4]))
+        for key, _ in tx.scan(*live_span(account, region, group.id))
+    ]
     for chunk in chunks:
         key = data_key(account, region, group.id, stream.id, chunk.first_ms, number)
         tx.put(key, chunk.value)
         entry = msgspec.msgpack.encode(Entry(chunk.last_ms, chunk.size, stream.name))
         tx.put(time_key(account, region, group.id, chunk.first_ms, stream.id, number), entry)
-        if followed:
-            tx.append(feed_key(account, region, group.id), msgspec.msgpack.encode((stream.name, key)))
+        for feed in feeds:
+            tx.append(feed, msgspec.msgpack.encode((stream.name, key)))
         number += 1
-    firsts = [chunk.first_ms for chunk in chunks]
-    lasts = [chunk.last_ms for chunk in chunks]
+    longest = max((chunk.last_ms - chunk.first_ms for chunk in chunks), default=0)
+    firsts = [chunk.first_ms for chunk in chunks] + ([] if stream.first_ms is None else [stream.first_ms])
+    lasts = [chunk.last_ms for chunk in chunks] + ([] if stream.last_ms is None else [stream.last_ms])
     grown = Stream(
         stream.name,
         stream.id,
         stream.created_ms,
-        min(firsts if stream.first_ms is None else [stream.first_ms, *firsts]),
-        max(lasts if stream.last_ms is None else [stream.last_ms, *lasts]),
+        min(firsts, default=None),
+        max(lasts, default=None),
         now_ms,
         number,
+        max(stream.longest_ms, longest),
     )
     put_stream(tx, account, region, group.id, grown)
-    resize(tx, account, region, group.id, sum(chunk.size for chunk in chunks))
+    resize(tx, account, region, group.id, sum(chunk.size for chunk in chunks), longest)
     tx.wake(wake_key(account, region, group.id))
     return grown
 
 
-def stored_bytes(tx: ReadTx, account: str, region: str, group_id: str) -> int:
-    return int.from_bytes(tx.get(size_key(account, region, group_id)) or b"", "big")
+def totals(tx: ReadTx, account: str, region: str, group_id: str) -> Totals:
+    value = tx.get(totals_key(account, region, group_id))
+    return Totals() if value is None else msgspec.msgpack.decode(value, type=Totals)
 
 
-def resize(tx: Tx, account: str, region: str, group_id: str, change: int) -> None:
+def resize(tx: Tx, account: str, region: str, group_id: str, change: int, longest_ms: int = 0) -> None:
     """Count bytes that came or went."""
-    size = max(0, stored_bytes(tx, account, region, group_id) + change)
-    tx.put(size_key(account, region, group_id), size.to_bytes(8, "big"))
+    old = totals(tx, account, region, group_id)
+    new = Totals(max(0, old.size + change), max(old.longest_ms, longest_ms))
+    if new != old:
+        tx.put(totals_key(account, region, group_id), msgspec.msgpack.encode(new))

@@ -111,7 +111,8 @@ class LogWriter:
 
     def _ring(self) -> None:
         self._timer = None
-        self._tasks.spawn("logs: flush", self._write_ripe())
+        if not self._tasks.closed:  # else close() writes what waits
+            self._tasks.spawn("logs: flush", self._write_ripe())
 
     async def _write_ripe(self) -> None:
         async with self._writing:

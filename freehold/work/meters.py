@@ -85,7 +85,8 @@ class Meters:
 
     def _ring(self) -> None:
         self._timer = None
-        self._tasks.spawn("meters: flush", self.flush())
+        if not self._tasks.closed:  # else close() writes what waits
+            self._tasks.spawn("meters: flush", self.flush())
 
     async def flush(self) -> None:
         """Return when everything added before the call is in the store."""

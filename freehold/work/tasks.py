@@ -20,6 +20,11 @@ class Tasks:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Has `close` been called?"""
+        return self._closed
+
     def spawn(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `coroutine` in the background. When it dies, its name and trace are logged; after `close` it never starts."""
         if self._closed:

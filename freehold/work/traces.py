@@ -179,7 +179,8 @@ class Traces:
 
     def _ring(self) -> None:
         self._timer = None
-        self._tasks.spawn("traces: flush", self.flush())
+        if not self._tasks.closed:  # else close() writes what waits
+            self._tasks.spawn("traces: flush", self.flush())
 
     async def flush(self) -> None:
         """Return when everything recorded before the call is in the store."""
