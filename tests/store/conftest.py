@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +38,65 @@ async def _sqlite(directory: Path) -> Store:
 ENGINES: dict[str, Open] = {"memory": _memory, "memory-twice": _memory_twice, "sqlite": _sqlite}
 
 
-@pytest.fixture(params=list(ENGINES))
+@pytest.fixture(params=[*ENGINES, "postgres"])
 def open_store(request: pytest.FixtureRequest) -> Open:
+    if request.param == "postgres":
+        return _postgres(request.getfixturevalue("postgres_server"))
     return ENGINES[request.param]
+
+
+def _postgres(dsn: str) -> Open:
+    import asyncpg
+
+    from freehold.store.postgres import PostgresStore
+
+    schema = f"freehold_test_{os.getpid()}"
+
+    async def open_empty(directory: Path) -> Store:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        await connection.close()
+        return await PostgresStore.open(dsn, schema)
+
+    return open_empty
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """FREEHOLD_TEST_POSTGRES, or a server of Debian's package in a temporary directory, on a unix socket."""
+    pytest.importorskip("asyncpg")
+    if dsn := os.environ.get("FREEHOLD_TEST_POSTGRES"):
+        yield dsn
+        return
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not found:
+        pytest.skip("no PostgreSQL: set FREEHOLD_TEST_POSTGRES or install Debian's postgresql package")
+    directory = Path(tempfile.mkdtemp(prefix="freehold-pg-"))
+    user = _server_user()
+    if os.geteuid() == 0:
+        shutil.chown(directory, user)
+
+    def run(*command: str | Path) -> None:
+        options: dict[str, Any] = {"user": user, "extra_groups": []} if os.geteuid() == 0 else {}
+        subprocess.run(
+            [str(part) for part in command], check=True, timeout=60, cwd=directory, stdout=subprocess.DEVNULL, **options
+        )
+
+    binaries, data = found[-1].parent, directory / "data"
+    run(binaries / "initdb", "-N", "-A", "trust", "-U", "freehold", "-D", data)
+    settings = f"-c listen_addresses= -c unix_socket_directories={directory} -c fsync=off -c max_connections=30"
+    run(binaries / "pg_ctl", "-w", "-D", data, "-l", directory / "log", "-o", settings, "start")
+    try:
+        yield f"postgresql://freehold@/postgres?host={directory}"
+    finally:
+        run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(directory)
+
+
+def _server_user() -> str:
+    """PostgreSQL refuses to run as root."""
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 @pytest.fixture

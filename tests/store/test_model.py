@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from freehold.store.base import ReadTx, Store, Tx
 from freehold.store.limits import MAX_SCAN
+from freehold.store.postgres import PostgresStore
 from tests.store.conftest import Open
 
 KEYS = [b"", b"\0", b"a", b"a\0", b"aa", b"ab", b"b", b"c", b"\x7f", b"\x80", b"\xff", b"\xff\xff"]
@@ -104,7 +105,7 @@ def body_of(operations: list[tuple[Any, ...]], fails: bool) -> Callable[[Tx], li
     return body
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=transactions, together=st.booleans())
 def test_a_store_is_a_dictionary(drive: Drive, history: list[tuple[bool, list[Any]]], together: bool) -> None:
     loop, store = drive
@@ -121,7 +122,7 @@ async def check(store: Store, history: list[tuple[bool, list[Any]]], together: b
         if not fails:
             rows = model.rows
     calls = [store.transact(body_of(operations, fails)) for fails, operations in history]
-    if together:  # tasks start in order, so they join the same group in order
+    if together and not isinstance(store, PostgresStore):  # in one process, transactions take place in order of arrival
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
     else:
         outcomes = [(await asyncio.gather(call, return_exceptions=True))[0] for call in calls]
