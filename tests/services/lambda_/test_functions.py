@@ -49,7 +49,9 @@ def test_create_validates_as_lambda_does() -> None:
         )
         await refused(world.create("x" * 65), "ValidationException", "length less than or equal to 64")
         await refused(world.create(Code={"ZipFile": b"no zip"}), "InvalidParameterValueException", "Could not unzip")
-        await refused(world.create(Code={"ZipFile": package(**{"a/": ""})}), "InvalidParameterValueException", "non-empty")
+        await refused(
+            world.create(Code={"ZipFile": package(**{"a/": ""})}), "InvalidParameterValueException", "non-empty"
+        )
         await refused(world.create(Handler=None), "InvalidParameterValueException", "Runtime and Handler are mandatory")
         await world.create()
         await refused(world.create(), "ResourceConflictException", "Function already exist: hello")
@@ -142,7 +144,9 @@ def test_versions_freeze_latest_and_unchanged_code_gives_the_same_version() -> N
         assert [each["Version"] for each in listed["Versions"]] == ["$LATEST", "1", "2"]
         assert [each["MemorySize"] for each in listed["Versions"]] == [256, 128, 256]
         await refused(
-            world("PublishVersion", FunctionName="hello", CodeSha256="abc"), "InvalidParameterValueException", "CodeSHA256"
+            world("PublishVersion", FunctionName="hello", CodeSha256="abc"),
+            "InvalidParameterValueException",
+            "CodeSHA256",
         )
         await world("DeleteFunction", FunctionName="hello", Qualifier="1")
         await refused(

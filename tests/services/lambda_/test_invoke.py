@@ -57,7 +57,9 @@ def test_payloads_must_be_json_within_the_limits() -> None:
             "1048576",
         )
         await refused(
-            world("Invoke", FunctionName="hello", ClientContext="%%%"), "InvalidRequestContentException", "Client context"
+            world("Invoke", FunctionName="hello", ClientContext="%%%"),
+            "InvalidRequestContentException",
+            "Client context",
         )
 
     run(body)
@@ -230,7 +232,11 @@ def test_json_logs_have_platform_events_by_level() -> None:
         world.runtime.output = [b'{"level": "INFO", "message": "no"}\n', b'{"level": "ERROR", "message": "yes"}\n']
         await world("Invoke", FunctionName="hello")
         events = [json.loads(line) for line in await lines(world, "mine")]
-        assert [event.get("type", event.get("message")) for event in events] == ["platform.start", "yes", "platform.report"]
+        assert [event.get("type", event.get("message")) for event in events] == [
+            "platform.start",
+            "yes",
+            "platform.report",
+        ]
         assert events[-1]["record"]["metrics"]["billedDurationMs"] == 2
         await world(
             "UpdateFunctionConfiguration",
@@ -349,7 +355,9 @@ def test_other_accounts_need_a_permission() -> None:
     async def body(world: World) -> None:
         await world.create()
         await refused(
-            world("Invoke", account=OTHER, FunctionName=f"{ARN}:hello"), "AccessDeniedException", "lambda:InvokeFunction"
+            world("Invoke", account=OTHER, FunctionName=f"{ARN}:hello"),
+            "AccessDeniedException",
+            "lambda:InvokeFunction",
         )
         await world(
             "AddPermission", FunctionName="hello", StatementId="s", Action="lambda:InvokeFunction", Principal=OTHER
