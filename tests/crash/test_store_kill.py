@@ -31,6 +31,12 @@ async def main(directory, round_):
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (11 << 20, 11 << 20))
+"""
+
 
 def test_acknowledged_transactions_survive_kill_9(tmp_path: Path) -> None:
     acknowledged: set[tuple[int, int, int]] = set()
@@ -40,6 +46,21 @@ def test_acknowledged_transactions_survive_kill_9(tmp_path: Path) -> None:
             acknowledged.add((round_, int(worker), int(n)))
     found = asyncio.run(transactions(tmp_path))
     assert len(acknowledged) >= 150 * ROUNDS
+    assert acknowledged <= found.keys()
+    assert set(found.values()) == {"abc"}
+
+
+def test_a_disk_that_refuses_ends_the_process(tmp_path: Path) -> None:
+    """The server dies with one clear line, and what it acknowledged is there when there is room again."""
+    command = [sys.executable, "-c", LIMITED + WRITER, str(tmp_path), "0"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 70
+    assert result.stderr.startswith("freehold: the store could not write (")
+    assert result.stderr.count("\n") == 1
+    lines = result.stdout[: result.stdout.rindex("\n")].splitlines()
+    acknowledged = {(0, int(worker), int(n)) for worker, n in map(str.split, lines)}
+    found = asyncio.run(transactions(tmp_path))
+    assert len(acknowledged) > 1_000
     assert acknowledged <= found.keys()
     assert set(found.values()) == {"abc"}
 

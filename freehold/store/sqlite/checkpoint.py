@@ -33,12 +33,16 @@ class Checkpoints:
         self._mark = 0
         self._due = threading.Event()
         self._copied = False
+        self._error: Exception | None = None
         self._running = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="freehold-checkpoint", daemon=True)
         self._thread.start()
 
     def between_commits(self) -> None:
+        """Raises when a checkpoint failed: what a failed sync left behind can only be told from the log, at a restart."""
+        if self._error is not None:
+            raise self._error
         if self._copied:
             self._copied = self._running = False
             length, _ = _copy(self._writer, apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -68,7 +72,11 @@ class Checkpoints:
             self._due.clear()
             if self._stopping:
                 break
-            _copy(connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
+            try:
+                _copy(connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except Exception as error:  # noqa: BLE001 the writer raises it
+                self._error = error
+                break
             self._copied = True
         connection.close()
 

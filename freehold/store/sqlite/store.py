@@ -177,8 +177,8 @@ class SqliteStore:
         self._connection.close()
         try:
             self._writing.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.Error:
-            pass  # the log is durable as it is; the next start reads it
+        except apsw.Error:  # the log is durable as it is: keep it for the next start
+            self._writing.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._writing.close()
         os.close(self._lock)
 

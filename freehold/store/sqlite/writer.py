@@ -107,11 +107,11 @@ class Writer:
             while (group := self._next()) is not None:
                 try:
                     self._commit(group)
+                    self._tell(group)
+                    self._checkpoints.between_commits()
                 except Exception as error:  # noqa: BLE001 whatever it is, nothing may be acknowledged any more
                     self._fail(group, error)
                     return
-                self._tell(group)
-                self._checkpoints.between_commits()
 
     def _next(self) -> Group | None:
         with self._lock:
@@ -141,14 +141,15 @@ class Writer:
             pass  # the loop was closed: nobody is left to be told
 
     def _fail(self, group: Group, error: Exception) -> None:
+        """Nobody is told of this group or a later one; a group whose checkpoint failed was told before."""
         self.broken = StoreError(f"the store stopped: {error}")
-        self._die(f"freehold: the store could not commit ({error}); stopping, since nothing more could be made durable")
+        self._die(f"freehold: the store could not write ({error}); stopping, since nothing more could be made durable")
         with self._lock:
             late, self.gathering = self.gathering, Group(Layer(self._base))
         for failed in (group, late):
-            failed.outcomes = [(future, (self.broken, None)) for future, _ in failed.outcomes]
-            failed.wakes.clear()
             if failed.outcomes:
+                failed.outcomes = [(future, (self.broken, None)) for future, _ in failed.outcomes]
+                failed.wakes = set()
                 self._tell(failed)
 
     def stop(self) -> None:
