@@ -55,7 +55,8 @@ def too_large(match: Match) -> Fault:
     assert match.operation is not None
     limit = match.operation.max_body
     if match.service.name == "lambda":
-        message = f"Request must be smaller than {limit} bytes for the {match.operation.name} operation"
+        name = "InvokeFunction" if match.operation.name == "Invoke" else match.operation.name  # as Lambda calls it
+        message = f"Request must be smaller than {limit} bytes for the {name} operation"
         return Fault("RequestTooLargeException", message, status=413, Type="User", headers={"connection": "close"})
     if match.service.name == "s3":
         return Fault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", status=400)
