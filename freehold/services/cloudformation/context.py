@@ -37,7 +37,7 @@ class Context:
         tags: dict[str, str],
         previous_tags: dict[str, str],
         suffix: str,
-        journal: dict[int, bytes] | None = None,
+        resource_type: str = "",
     ) -> None:
         self.origin = origin
         self.account, self.region = origin.account, origin.region
@@ -45,13 +45,13 @@ class Context:
         self.tags, self.previous_tags = tags, previous_tags
         self.principal: Principal = origin.principal
         self.ids = origin.platform.ids
-        self.uid = uid
+        self.uid, self.resource_type = uid, resource_type
         self.partial_id: str | None = None
         """Physical id of what exists already if the create fails half-way."""
         self.last_service = ""
         self._suffix = suffix
-        self._journal = journal
-        self._resumed = bool(journal)
+        self._journal: dict[int, bytes] | None = None
+        self._resumed = False
         self._calls = 0
 
     @property
@@ -59,9 +59,9 @@ class Context:
         """Is this create continued after a crash?"""
         return self._resumed
 
-    def resume(self) -> None:
-        """Say that an earlier attempt at this create was cut off."""
-        self._resumed = True
+    def begin_create(self, journal: dict[int, bytes], *, resumed: bool) -> None:
+        """Journal the calls from here on; `resumed`: an earlier attempt was cut off and left this journal."""
+        self._journal, self._resumed = journal, resumed
 
     def made(self, physical_id: str) -> None:
         """The resource exists from here on: if the create fails later, it is deleted under this id."""

@@ -1,0 +1,228 @@
+"""A small cloud for tests: CloudFormation's handlers over a memory store, with resource types of things in a dict."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+from freehold.kit.clock import ManualClock
+from freehold.kit.faults import Fault
+from freehold.kit.ids import Ids
+from freehold.ports.call import Call
+from freehold.ports.identity import Principal
+from freehold.ports.platform import Platform, Settings
+from freehold.ports.resources import (
+    ANY,
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    Choice,
+    Map,
+    Physical,
+    ResourceContext,
+    ResourceType,
+)
+from freehold.services.cloudformation import change_sets, listing, stacks, templates
+from freehold.services.cloudformation.engine import engine
+from freehold.services.cloudformation.resources import TYPES
+from freehold.work.tasks import Tasks
+from tests.support import memory_store
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+PRINCIPAL = Principal(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
+HANDLERS = (stacks, change_sets, listing, templates)
+Request = dict[str, Any]
+
+
+class Cloud:
+    """`await cloud.create_stack(StackName=...)` calls a handler; `things` are what exists."""
+
+    def __init__(self, store: Any = None, things: dict[str, Request] | None = None) -> None:
+        self.things: dict[str, Request] = things if things is not None else {}
+        self.log: list[str] = []
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.parameters: dict[str, Request] = {}
+        self.refuse: Callable[[str, Request], Fault | None] = lambda operation, request: None
+        self.gates: dict[str, asyncio.Event] = {}
+        self.clock = ManualClock()
+        self.store = store if store is not None else memory_store()
+        absent = cast(Any, None)
+        self.platform = Platform(
+            settings=Settings(),
+            store=self.store,
+            clock=self.clock,
+            ids=Ids(7),
+            tasks=Tasks(),
+            blobs=absent,
+            timers=absent,
+            outbox=absent,
+            logs=absent,
+            meters=absent,
+            traces=absent,
+            runtime=absent,
+            calls=cast(Any, self),
+            functions=absent,
+            identity=absent,
+        )
+        self.platform.resource_types = {kind.name: kind for kind in (*TYPES, *THINGS)}
+
+    def implements(self, service: str, operation: str) -> bool:
+        return service in ("things", "ssm", "s3")
+
+    async def call(self, service: str, operation: str, request: Request, **who: Any) -> Request:
+        """The port Calls, of three small services."""
+        return await getattr(self, f"_{service}")(operation, request)
+
+    async def _things(self, operation: str, request: Request) -> Request:
+        self.log.append(f"{operation} {request['Name']}")
+        gate = self.gates.get(request["Name"]) or self.gates.get(f"{operation} {request['Name']}")
+        if gate is not None:
+            await gate.wait()
+        refusal = self.refuse(operation, request)
+        if refusal is not None:
+            raise refusal
+        name = request["Name"]
+        if operation == "CreateThing":
+            if name in self.things:
+                raise Fault("ResourceConflictException", f"{name} already exists")
+            self.things[name] = dict(request)
+        elif operation == "UpdateThing":
+            self.things[name].update(request)
+        elif operation == "DeleteThing":
+            self.things.pop(name, None)
+        return {"Name": name}
+
+    async def _ssm(self, operation: str, request: Request) -> Request:
+        assert operation == "GetParameters"
+        found = [{"Name": name, **self.parameters[name]} for name in request["Names"] if name in self.parameters]
+        return {
+            "Parameters": found,
+            "InvalidParameters": [name for name in request["Names"] if name not in self.parameters],
+        }
+
+    async def _s3(self, operation: str, request: Request) -> Request:
+        assert operation == "GetObject"
+        body = self.objects.get((request["Bucket"], request["Key"]))
+        if body is None:
+            raise Fault("NoSuchKey", "The specified key does not exist.", status=404)
+        return {"Body": body}
+
+    def __getattr__(self, name: str) -> Any:
+        handler = next((getattr(module, name) for module in HANDLERS if hasattr(module, name)), None)
+        if handler is None:
+            raise AttributeError(name)
+
+        async def run(**request: Any) -> Request:
+            call = Call(
+                self.platform,
+                ACCOUNT,
+                REGION,
+                PRINCIPAL,
+                "request",
+                cast(Any, None),
+                cast(Any, None),
+                request,
+            )
+            answer: Request = await handler(call, request)
+            return answer
+
+        return run
+
+    async def done(self, name: str) -> Request:
+        """The stack's description once nothing is under way in it."""
+        stack = (await self.describe_stacks(StackName=name))["Stacks"][0]
+        await engine(self.platform).settle(stack["StackId"].rpartition("/")[2], None)
+        described: Request = (await self.describe_stacks(StackName=stack["StackId"]))["Stacks"][0]
+        return described
+
+    async def create(self, name: str, template: Any, **request: Any) -> Request:
+        """Create a stack and wait for its end."""
+        answer = await self.create_stack(StackName=name, TemplateBody=body(template), **request)
+        return await self.done(answer["StackId"])
+
+    async def update(self, name: str, template: Any, **request: Any) -> Request:
+        """Update a stack and wait for its end."""
+        await self.update_stack(StackName=name, TemplateBody=body(template), **request)
+        return await self.done(name)
+
+    async def history(self, name: str) -> list[tuple[str, str, str | None]]:
+        """(logical id, status, reason) of every event, the oldest first."""
+        found: list[Request] = []
+        token: Request = {}
+        while True:
+            page = await self.describe_stack_events(StackName=name, **token)
+            found += page["StackEvents"]
+            if "NextToken" not in page:
+                break
+            token = {"NextToken": page["NextToken"]}
+        times = [event["Timestamp"] for event in found]
+        assert times == sorted(times, reverse=True) and len(set(times)) == len(times)
+        return [(e["LogicalResourceId"], e["ResourceStatus"], e.get("ResourceStatusReason")) for e in reversed(found)]
+
+    async def statuses(self, name: str, logical_id: str) -> list[str]:
+        """The statuses through which one resource (or the stack) went."""
+        return [status for found, status, _ in await self.history(name) if found == logical_id]
+
+
+def body(template: Any) -> str:
+    """A template's text."""
+    return template if isinstance(template, str) else json.dumps(template)
+
+
+def thing(**properties: Any) -> Request:
+    """A resource of the type Test::Thing."""
+    return {"Type": "Test::Thing", "Properties": properties}
+
+
+async def _create(ctx: ResourceContext, properties: Request) -> Physical:
+    name = properties.get("Name") or ctx.name(40)
+    await ctx.call("things", "CreateThing", **{**properties, "Name": name}, StackTags=dict(ctx.tags))
+    return _physical(name, properties)
+
+
+async def _update(ctx: ResourceContext, physical: Physical, old: Request, new: Request) -> Physical:
+    await ctx.call("things", "UpdateThing", **{**new, "Name": physical.id})
+    return _physical(physical.id, new)
+
+
+async def _delete(ctx: ResourceContext, physical: Physical, properties: Request) -> None:
+    await ctx.call("things", "DeleteThing", Name=physical.id)
+
+
+def _physical(name: str, properties: Request) -> Physical:
+    return Physical(name, {"Arn": f"arn:thing:{name}", "Color": properties.get("Color", "none")})
+
+
+PROPERTIES = {
+    "Name": STRING,
+    "Color": STRING,
+    "Size": INTEGER,
+    "Flag": BOOLEAN,
+    "Shape": STRING,
+    "Kind": Choice(("round", "square")),
+    "Labels": Map(STRING),
+    "Items": [{"Key": STRING, "Value": STRING}],
+    "Nested": {"Deep": STRING, "Fixed": STRING},
+    "Document": ANY,
+    "Tags": [{"Key": STRING, "Value": STRING}],
+}
+
+THING = ResourceType(
+    name="Test::Thing",
+    properties=PROPERTIES,
+    replace=frozenset({"Name", "Shape", "Nested.Fixed"}),
+    attributes=frozenset({"Arn", "Color"}),
+    create=_create,
+    update=_update,
+    delete=_delete,
+)
+ROLE = ResourceType(
+    name="AWS::IAM::Role",
+    properties={"RoleName": STRING},
+    attributes=frozenset({"Arn"}),
+    create=_create,
+    delete=_delete,
+)
+THINGS = (THING, ROLE)
