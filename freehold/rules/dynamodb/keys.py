@@ -60,7 +60,7 @@ def closed(raw: bytes) -> bytes:
 
 
 def closed_prefix(raw: bytes) -> bytes:
-    """What the `closed` form of every string with the prefix `raw` begins with, and of no other."""
+    """What the `closed` form of every string with the prefix `raw` begins with; of those not less than `raw`, no other."""
     pieces = [raw[at : at + _GROUP] for at in range(0, len(raw), _GROUP)]
     return b"\xff".join(pieces)
 

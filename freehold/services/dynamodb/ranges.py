@@ -43,8 +43,8 @@ def _in_index(place: bytes, condition: KeyCondition) -> Range:
         return place, after(place)
     raw = keys.sort_bytes(condition.operands[0])
     if operator == "begins_with":
-        start = place + keys.closed_prefix(raw)
-        return start, after(start)
+        # From the prefix itself on: a shorter string, padded, may look like it and sorts before it.
+        return place + keys.closed(raw), after(place + keys.closed_prefix(raw))
     first = place + keys.closed(raw)
     if operator == "=":
         return first, after(first)
