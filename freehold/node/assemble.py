@@ -28,7 +28,7 @@ from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from freehold.work.traces import Traces
 
-SERVICES = ("dynamodb", "iam", "s3", "ssm")
+SERVICES = ("apigateway", "cloudformation", "dynamodb", "iam", "lambda_", "logs", "s3", "ssm")
 """Folders of freehold/services, in alphabetical order within what depends on nothing."""
 
 

@@ -55,8 +55,8 @@ class Incoming:
     def header_lists(self) -> dict[str, list[str]]:
         """All values of each header, in order."""
         lists: dict[str, list[str]] = {}
-        for name, value in self.asked.http.raw_headers:
-            lists.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        for raw_name, raw_value in self.asked.http.raw_headers:
+            lists.setdefault(raw_name.decode("latin-1"), []).append(raw_value.decode("latin-1"))
         for name, text in self.headers.items():
             if name not in lists or name.startswith("x-"):
                 lists[name] = [text]
