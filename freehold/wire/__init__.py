@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freehold.wire.auth import auth_fault
 from freehold.wire.base import Match, WireFault
+from freehold.wire.chunked import Body, decode_chunked
 from freehold.wire.models import Operation, Service, load
 from freehold.wire.parsing import parse
 from freehold.wire.rendering import render, render_fault
@@ -14,12 +15,14 @@ from freehold.wire.validation import validate
 __all__ = [
     "UNKNOWN",
     "AuthFailure",
+    "Body",
     "Match",
     "Operation",
     "Service",
     "Signature",
     "WireFault",
     "auth_fault",
+    "decode_chunked",
     "load",
     "match",
     "parse",

@@ -321,6 +321,7 @@ def canonical_request(request: Request, signature: Signature, payload: str) -> s
     return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{';'.join(signature.signed_headers)}\n{payload}"
 
 
+_ENCODED_PATH = re.compile(r"[A-Za-z0-9_.~/%-]*", re.ASCII)
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_.~-]+)*/?", re.ASCII)
 
 
@@ -330,8 +331,8 @@ def canonical_path(path: str, *, normalize: bool) -> str:
     if path in ("", "/"):
         return "/"
     if not normalize:
-        # S3 signs the decoded key, encoded once; the raw path may be spelled in other ways (%7E, lower-case hex).
-        return quote(unquote_to_bytes(path), safe="/-_.~")
+        # Signed as sent; what a client left unencoded was encoded for the signature.
+        return path if _ENCODED_PATH.fullmatch(path) else quote(unquote_to_bytes(path), safe="/-_.~")
     if "//" in path or "/." in path:
         path = _resolve(path)
     return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/-_.~")

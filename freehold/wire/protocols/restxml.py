@@ -13,7 +13,7 @@ from freehold.wire.models import Operation, Service
 from freehold.wire.protocols import eventstream, timestamps, xmlvalues
 from freehold.wire.protocols.faults import describe
 from freehold.wire.protocols.malformed import Malformed
-from freehold.wire.protocols.rest import Bindings, Heads, event_stream_refused, stream_of
+from freehold.wire.protocols.rest import Bindings, Heads, event_stream_refused, split_list, stream_of
 from freehold.wire.protocols.restjson import BodyWriter, payload_writer, text_reader
 from freehold.wire.protocols.xmlvalues import escape
 from freehold.wire.shapes import Shape
@@ -40,6 +40,7 @@ def parser(operation: Operation) -> Callable[[Match, Request], dict[str, Any]]:
         return lambda match, request: {}
     bindings = Bindings(shape)
     read_body = _body_reader(shape, bindings, operation)
+    chunks = operation.service.name == "s3" and operation.streaming_input is not None
 
     def parse(match: Match, request: Request) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -52,9 +53,22 @@ def parser(operation: Operation) -> Callable[[Match, Request], dict[str, Any]]:
             bindings.read(match, request, out)
         except Malformed as malformed:
             raise _invalid_argument(str(malformed)) from None
+        if chunks and "x-amz-decoded-content-length" in request.headers:
+            _decoded(request, out)
         return out
 
     return parse
+
+
+def _decoded(request: Request, out: dict[str, Any]) -> None:
+    # aws-chunked belongs to the transfer: S3 neither stores it nor counts the framing (S3 API Reference, PutObject).
+    length = request.headers["x-amz-decoded-content-length"]
+    if not (length.isascii() and length.isdigit() and len(length) < 16):
+        raise _invalid_argument("x-amz-decoded-content-length is not a length")
+    out["ContentLength"] = int(length)
+    encodings = [item for item in split_list(str(out.pop("ContentEncoding", ""))) if item != "aws-chunked"]
+    if encodings:
+        out["ContentEncoding"] = ",".join(encodings)
 
 
 def _body_reader(
