@@ -362,6 +362,38 @@ def test_a_read_is_one_snapshot(on_store: OnStore) -> None:
     on_store(check)
 
 
+def test_every_view_is_whole_while_commits_land(on_store: OnStore) -> None:
+    """Transfers between accounts, each after a look at all of them: every look, of bodies and reads, adds up."""
+    accounts = [b"account/%02d" % n for n in range(12)]
+
+    def total(tx: ReadTx) -> int:
+        return sum(int(balance) for _, balance in tx.scan(b"account/", b"account0"))
+
+    def transfer(n: int) -> Callable[[Tx], int]:
+        giver, taker = accounts[n % 12], accounts[(n * 7 + 5) % 12]
+
+        def body(tx: Tx) -> int:
+            before = total(tx)
+            for account, change in ((giver, -n), (taker, n)):
+                tx.put(account, b"%d" % (int(tx.get(account) or b"0") + change))
+            assert total(tx) == before
+            return before
+
+        return body
+
+    async def client(store: Store, number: int) -> None:
+        for n in range(25):
+            assert await store.transact(transfer(number * 31 + n), lane=b"bank") == 1_200
+            assert await store.read(total) == 1_200
+
+    async def check(store: Store) -> None:
+        await store.transact(put_all(dict.fromkeys(accounts, b"100")))
+        await asyncio.gather(*(client(store, number) for number in range(12)))
+        assert await store.read_many(total) == 1_200
+
+    on_store(check)
+
+
 # Law 3: bodies
 
 
