@@ -28,8 +28,8 @@ from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from freehold.work.traces import Traces
 
-SERVICES = ("apigateway", "cloudformation", "dynamodb", "iam", "lambda_", "logs", "s3", "ssm")
-"""Folders of freehold/services, in alphabetical order within what depends on nothing."""
+SERVICES = ("apigateway", "dynamodb", "iam", "lambda_", "logs", "s3", "ssm", "cloudformation")
+"""Folders of freehold/services, in alphabetical order; cloudformation last, since it resumes what uses all others."""
 
 
 class Absent:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from freehold.kit.faults import Fault
 from freehold.kit.ids import ALNUM_UPPER
-from freehold.ports.resources import ResourceType
+from freehold.ports.resources import Physical, ResourceType
 from freehold.rules.templates import stack_policy
 from freehold.rules.templates.functions import evaluate
 from freehold.services.cloudformation import parallel, schema, state
+from freehold.services.cloudformation.context import Context
 from freehold.services.cloudformation.model import STACK_TYPE, Event, Garbage, Resource, State
 from freehold.services.cloudformation.operation import Operation, physical
 from freehold.services.cloudformation.prepare import policy, refusing
+from freehold.work.attempt import attempt
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 INITIATED = "Resource creation Initiated"
@@ -30,11 +33,11 @@ async def step(op: Operation, logical_id: str) -> bool:
     if row and row.operation == op.work.id and row.pending is None and row.status.endswith("_COMPLETE"):
         return True  # done before a crash
     body = op.plan.template.resources[logical_id]
-    try:
-        kind = op.kind(body.type)
-        desired = _desired(op, kind, logical_id)
-    except Exception as error:  # noqa: BLE001 - a step is a worker: whatever happens fails this resource alone
-        return await _fail(op, _row(op, row, logical_id, body.type), op.failure(error, None, logical_id))
+    wanted = await attempt(_desired(op, logical_id))
+    if isinstance(wanted, Exception):
+        reason = wanted.message if isinstance(wanted, Fault) else op.failure(wanted, None, logical_id)
+        return await _fail(op, _row(op, row, logical_id, body.type), reason)
+    kind, desired = wanted
     if row is None or row.current is None or row.status in ("DELETE_COMPLETE", "DELETE_SKIPPED"):
         return await _create(op, kind, _row(op, None, logical_id, body.type, row), desired)
     return await _change(op, kind, row, desired)
@@ -53,8 +56,10 @@ def _row(
     return row
 
 
-def _desired(op: Operation, kind: ResourceType, logical_id: str) -> State:
+async def _desired(op: Operation, logical_id: str) -> tuple[ResourceType, State]:
+    """The resource's type, and what the template says it shall be now that what it depends on exists."""
     body = op.plan.template.resources[logical_id]
+    kind = op.kind(body.type)
     with refusing():
         scope = op.live_scope()
         properties = schema.check(kind, evaluate(body.properties, scope), logical_id)
@@ -62,7 +67,7 @@ def _desired(op: Operation, kind: ResourceType, logical_id: str) -> State:
         if op.plan.definition.hidden:
             masked = json.dumps(evaluate(body.properties, op.live_scope(masked=True)))
             shown = masked if masked != json.dumps(evaluate(body.properties, scope)) else None
-        return State(
+        return kind, State(
             type=body.type,
             properties=properties,
             shown=shown,
@@ -97,20 +102,23 @@ async def _create(op: Operation, kind: ResourceType, row: Resource, desired: Sta
 async def _make(op: Operation, kind: ResourceType, row: Resource, desired: State, resumed: bool) -> str | None:
     """Create the physical resource into `desired`; why that failed, or None."""
     context = op.context(row.logical_id, desired)
-    try:
-        journal: dict[int, bytes] = {}
-        if resumed:
-            journal = await op.platform.store.read(lambda tx: state.journal(tx, op.keys, op.uid, row.logical_id))
-        context.begin_create(journal, resumed=resumed)
-        found = await kind.create(context, await op.properties(desired))
-    except Exception as error:  # noqa: BLE001 - a step is a worker: whatever happens fails this resource alone
+    journal: dict[int, bytes] = {}
+    if resumed:
+        journal = await op.platform.store.read(lambda tx: state.journal(tx, op.keys, op.uid, row.logical_id))
+    context.begin_create(journal, resumed=resumed)
+    found = await attempt(_created(op, kind, context, desired))
+    if isinstance(found, Exception):
         if context.partial_id is not None:
             desired.physical_id = context.partial_id
             if row.current is None:
                 row.current = desired
-        return op.failure(error, context, row.logical_id)
+        return op.failure(found, context, row.logical_id)
     desired.physical_id, desired.attributes, desired.data = found.id, found.attributes, found.data
     return None
+
+
+async def _created(op: Operation, kind: ResourceType, context: Context, desired: State) -> Physical:
+    return await kind.create(context, await op.properties(desired))
 
 
 async def _made(op: Operation, row: Resource, progress: str, complete: str) -> bool:
@@ -214,12 +222,12 @@ async def _update(op: Operation, kind: ResourceType, row: Resource, old: State, 
         await op.commit([op.event(row)], [row])
     op.busy[row.logical_id] = row
     context = op.context(row.logical_id, desired, old)
+    found = await attempt(_updated(op, kind, context, old, desired))
     problem = None
-    try:
-        found = await kind.update(context, physical(old), await op.properties(old), await op.properties(desired))
+    if isinstance(found, Exception):
+        problem = op.failure(found, context, row.logical_id)
+    else:
         desired.physical_id, desired.attributes, desired.data = found.id, found.attributes, found.data
-    except Exception as error:  # noqa: BLE001 - a step is a worker: whatever happens fails this resource alone
-        problem = op.failure(error, context, row.logical_id)
     op.busy.pop(row.logical_id, None)
     if problem is not None:
         return await _fail(op, row, problem)
@@ -230,6 +238,11 @@ async def _update(op: Operation, kind: ResourceType, row: Resource, old: State, 
     row.status = "UPDATE_COMPLETE"
     await op.commit([op.event(row)], [row])
     return True
+
+
+async def _updated(op: Operation, kind: ResourceType, context: Context, old: State, desired: State) -> Physical:
+    assert kind.update is not None
+    return await kind.update(context, physical(old), await op.properties(old), await op.properties(desired))
 
 
 async def _replace(op: Operation, kind: ResourceType, row: Resource, old: State, desired: State) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.ports.resources import STRING, Physical, ResourceContext, ResourceType
-from freehold.services.cloudformation.custom import CUSTOM_RESOURCE
+from freehold.ports.resources import Physical, ResourceContext, ResourceType
+from freehold.services.cloudformation.custom import CUSTOM_RESOURCE, Free
 from freehold.services.cloudformation.nested import STACK
 
 Properties = dict[str, Any]
@@ -34,7 +34,7 @@ WAIT_CONDITION_HANDLE = ResourceType(
 
 CDK_METADATA = ResourceType(
     name="AWS::CDK::Metadata",
-    properties={"Analytics": STRING, "Modules": STRING},
+    properties=Free(),
     create=_mark,
     update=_keep,
     delete=_forget,

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from freehold.rules.templates import graph as graphs
 from freehold.services.cloudformation import parallel, state
+from freehold.services.cloudformation.context import Context
 from freehold.services.cloudformation.model import Garbage, Resource, State
 from freehold.services.cloudformation.operation import Operation, physical
+from freehold.work.attempt import attempt
 
 GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
@@ -70,11 +72,12 @@ async def delete_one(op: Operation, row: Resource, *, created_now: bool = False)
 async def _delete(op: Operation, logical_id: str, made: State) -> str | None:
     """Delete the physical resource; why that failed, or None."""
     context = op.context(logical_id, made)
-    try:
-        await op.kind(made.type).delete(context, physical(made), await op.properties(made))
-    except Exception as error:  # noqa: BLE001 - a step is a worker: whatever happens fails this resource alone
-        return op.failure(error, context, logical_id)
-    return None
+    outcome = await attempt(_deleted(op, context, made))
+    return op.failure(outcome, context, logical_id) if isinstance(outcome, Exception) else None
+
+
+async def _deleted(op: Operation, context: Context, made: State) -> None:
+    await op.kind(made.type).delete(context, physical(made), await op.properties(made))
 
 
 async def clean_up(op: Operation, removed: Mapping[str, Resource], garbage: list[Garbage]) -> bool:
@@ -201,13 +204,15 @@ async def _revert(op: Operation, row: Resource, before: State) -> str | None:
     """Update in place to the former properties; why that failed, or None."""
     now = row.current or before
     context = op.context(row.logical_id, before, now)
-    try:
-        kind = op.kind(before.type)
-        if kind.update is not None:
-            tried = await op.properties(row.pending or now)
-            found = await kind.update(context, physical(now), tried, await op.properties(before))
-            before.physical_id, before.attributes, before.data = found.id, found.attributes, found.data
-    except Exception as error:  # noqa: BLE001 - a step is a worker: whatever happens fails this resource alone
-        return op.failure(error, context, row.logical_id)
+    outcome = await attempt(_reverted(op, context, row.pending or now, now, before))
+    if isinstance(outcome, Exception):
+        return op.failure(outcome, context, row.logical_id)
     row.current = before
     return None
+
+
+async def _reverted(op: Operation, context: Context, tried: State, now: State, before: State) -> None:
+    kind = op.kind(before.type)
+    if kind.update is not None:
+        made = await kind.update(context, physical(now), await op.properties(tried), await op.properties(before))
+        before.physical_id, before.attributes, before.data = made.id, made.attributes, made.data
