@@ -82,7 +82,13 @@ async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int
     clock: Clock = SystemClock(await service_time_floor(store))
     ids = Ids(seed)
     tasks = Tasks()
-    runtime: FunctionRuntime = Pool(clock=clock, ids=ids, scratch=scratch / "runtime", guarded=settings.guarded)
+    runtime: FunctionRuntime = Pool(
+        clock=clock,
+        ids=ids,
+        scratch=scratch / "runtime",
+        guarded=settings.guarded,
+        code_roots=(settings.data.absolute() / "functions",),
+    )
     platform = Platform(
         settings=settings,
         store=store,

@@ -52,14 +52,14 @@ def arn(call: Call) -> str:
 
 
 def _ports(platform: Platform) -> Mapping[str, Any]:
-    platform.own["lambda"] = Engine(platform)
+    engine = platform.own["lambda"] = Engine(platform)
+    engine.packages.prepare()  # before the runtime starts, which shows this directory to its templates
     return {"functions": FunctionsPort(platform)}
 
 
 async def _start(platform: Platform) -> None:
     """Take the runtime's output and give it credentials; tidy what a crash may have left."""
     engine = engine_of(platform)
-    engine.packages.prepare()
     await engine.packages.sweep_all()
     platform.runtime.sink = engine.sink
     platform.runtime.credentials = RoleCredentials(platform)
