@@ -32,8 +32,6 @@ def door(request: Request, names: Container[str]) -> Door | None:
     if request.path.startswith("/_"):
         return _door_by_path(request.path, names)
     host = request.host
-    if not host or host[0].isdigit() or host.startswith(("localhost", "[")):
-        return None
     labels = host.partition(":")[0].split(".")
     if len(labels) >= 3 and labels[1] in names:
         region = labels[2] if labels[2] != "localhost" and len(labels) >= 4 else None
