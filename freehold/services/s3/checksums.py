@@ -25,6 +25,7 @@ SIZES = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32, "SHA
 LINEAR = ("CRC32", "CRC32C", "CRC64NVME")
 """Algorithms whose values over parts combine into the value over the whole."""
 MEMBERS = {f"Checksum{name}": name for name in SIZES}
+_NOT_VALUES = ("ChecksumAlgorithm", "ChecksumType", "ChecksumMode")
 UNAVAILABLE = ("XXHASH64", "XXHASH3", "XXHASH128")
 _MODELS = {"CRC32C": "CRC32-ISCSI", "CRC64NVME": "CRC64-NVME", "CRC32": "CRC32-ISO-HDLC"}
 
@@ -97,21 +98,17 @@ def check_algorithm(algorithm: str) -> str:
 
 def claimed(request: dict[str, Any]) -> tuple[str, str] | None:
     """The algorithm and value that a request's `x-amz-checksum-*` member claims. Raises InvalidRequest."""
-    found = None
-    for name in UNAVAILABLE:
-        if f"Checksum{name}" in request:
-            raise not_implemented(f"S3 checksums by {name}")
-    for member, algorithm in MEMBERS.items():
-        value = request.get(member)
-        if value is None:
-            continue
-        if found is not None:
-            message = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
-            raise Fault("InvalidRequest", message, status=400)
-        found = (algorithm, value)
-    if found is not None and decoded(found[1], SIZES[found[0]]) is None:
-        raise invalid_header(found[0])
-    return found
+    members = [name for name in request if name[:8] == "Checksum" and name not in _NOT_VALUES]
+    if not members:
+        return None
+    if len(members) > 1:
+        message = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        raise Fault("InvalidRequest", message, status=400)
+    algorithm = check_algorithm(members[0].removeprefix("Checksum"))
+    value = request[members[0]]
+    if decoded(value, SIZES[algorithm]) is None:
+        raise invalid_header(algorithm)
+    return algorithm, value
 
 
 def invalid_header(algorithm: str) -> Fault:
