@@ -92,7 +92,7 @@ def test_code_from_s3_and_its_errors() -> None:
 def test_addresses_by_name_partial_arn_and_arn() -> None:
     async def body(world: World) -> None:
         await world.create(Publish=True)
-        for text in ("hello", f"{ACCOUNT}:function:hello", f"function:hello", f"{ARN}:hello", f"{ARN}:hello:$LATEST"):
+        for text in ("hello", f"{ACCOUNT}:function:hello", "function:hello", f"{ARN}:hello", f"{ARN}:hello:$LATEST"):
             assert (await world("GetFunctionConfiguration", FunctionName=text))["FunctionName"] == "hello"
         assert (await world("GetFunctionConfiguration", FunctionName=f"{ARN}:hello:1"))["Version"] == "1"
         await refused(
@@ -183,7 +183,7 @@ def test_lists_come_in_pages_of_fifty() -> None:
         second = await world("ListFunctions", Marker=first["NextMarker"])
         assert len(second["Functions"]) == 10 and "NextMarker" not in second
         every = await world("ListFunctions", FunctionVersion="ALL", MaxItems=3)
-        assert [each["FunctionArn"] for each in every["Functions"]][0] == f"{ARN}:f00:$LATEST"
+        assert every["Functions"][0]["FunctionArn"] == f"{ARN}:f00:$LATEST"
         await refused(world("ListFunctions", Marker="nonsense"), "InvalidParameterValueException")
 
     run(body)
