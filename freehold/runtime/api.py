@@ -122,7 +122,10 @@ class Connection(asyncio.Protocol):
         self._limit = _MAX_OTHER
         self._kind = b""
         self._request_id = ""
+        self._streamed = False
+        """The runtime sends piece by piece."""
         self._streaming = False
+        """And the pieces go straight to the caller."""
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -143,11 +146,11 @@ class Connection(asyncio.Protocol):
             self._request_id = request_id.decode("latin-1")
             if self._kind == b"response":
                 self._limit = MAX_RESPONSE
-                if self._headers.get(b"lambda-runtime-function-response-mode", b"").lower() == b"streaming":
-                    self._streaming = self._instance.stream_begun(
-                        self, self._request_id, self._headers.get(b"content-type", b"").decode("latin-1")
-                    )
-                    self._limit = MAX_STREAM
+                self._streamed = self._headers.get(b"lambda-runtime-function-response-mode", b"").lower() == b"streaming"
+                if self._streamed:
+                    content_type = self._headers.get(b"content-type", b"").decode("latin-1")
+                    self._streaming = self._instance.stream_begun(self, self._request_id, content_type)
+                    self._limit = MAX_STREAM if self._streaming else MAX_RESPONSE
         else:
             self._kind = b"unknown"
 
@@ -201,6 +204,10 @@ class Connection(asyncio.Protocol):
         elif self._streaming:
             details = self._headers.get(b"lambda-runtime-function-error-body", b"")
             instance.stream_ended(self._error_type(), _decoded(details))
+            self._owe(_ACCEPTED)
+        elif self._streamed and (kind := self._error_type()) is not None:
+            # Streamed by the function, wanted whole by the caller, failed in the middle.
+            instance.failed(_decoded(self._headers.get(b"lambda-runtime-function-error-body", b"")), kind, self._peak())
             self._owe(_ACCEPTED)
         else:
             body = self._body

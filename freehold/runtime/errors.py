@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from dataclasses import dataclass
@@ -64,6 +65,15 @@ def _why(status: int) -> str:
         return f"Runtime exited with error: signal: {words}"
     code = os.waitstatus_to_exitcode(status)
     return f"Runtime exited with error: exit status {code}" if code else "Runtime exited without providing a reason"
+
+
+def invalid_entrypoint(path: str, number: int) -> Failure:
+    """A custom runtime's bootstrap is missing or cannot be executed."""
+    if number == errno.ENOENT:
+        text = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+    else:
+        text = f"fork/exec {path}: {os.strerror(number).lower()}"
+    return Failure("Runtime.InvalidEntrypoint", _document("Runtime.InvalidEntrypoint", f"RequestId: {{request_id}} Error: {text}"))
 
 
 def timed_out(seconds: float) -> Failure:

@@ -17,6 +17,7 @@ from freehold.runtime import errors
 from freehold.runtime.api import Connection
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome
 from freehold.runtime.errors import Failure
+from freehold.runtime.listener import listen
 from freehold.runtime.output import Drain
 from freehold.runtime.stream import ResponseStream
 
@@ -71,11 +72,12 @@ class Instance:
         self.reserved = False
         """Promised to somebody who has not taken it yet."""
         self.runtime_api: str | None = None
+        """Address of the Runtime API, for runtimes that bring their own client."""
+        self._server: asyncio.Server | None = None
         self.frozen = False
         self.idle_since = 0.0
         self.init_ms: float | None = None
         self.pid = 0
-        self.killed_for: Failure | None = None
         self.group: Group | None = None
         self._memory_bytes = spec.memory_mb * 1024 * 1024
         self._peak_kb = 0
@@ -86,6 +88,7 @@ class Instance:
         self._control: socket.socket | None = None
         self._exit_status: int | None = None
         self._refused = ""
+        self._entrypoint: Failure | None = None
         self._drain: Drain | None = None
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -112,6 +115,8 @@ class Instance:
 
                 fcntl.fcntl(log_child, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             self._control = control
+            if self.spec.runtime.startswith("provided"):
+                self._server, self.runtime_api = await listen(self)
             self._loop.add_reader(control.fileno(), self._heard)
             self._drain = Drain(log, self.crew.clock, self._emit)
             connection = Connection(self)
@@ -159,6 +164,9 @@ class Instance:
             self._hello.set_result(_CREDENTIALS.unpack(ancillary[0][2])[0])
         elif kind == b"X" and data[1:].isdigit():
             self._exit_status = int(data[1:])
+        elif kind == b"F":
+            number, _, path = data[1:].decode(errors="replace").partition(" ")
+            self._entrypoint = errors.invalid_entrypoint(path, int(number) if number.isdigit() else 0)
         elif kind == b"E":
             self._refused = data[1:].decode(errors="replace")
         elif not data:
@@ -246,6 +254,7 @@ class Instance:
         if running is None:
             return
         self.log_timeout(running.invocation)
+        self._peak_kb = max(self._peak_kb, _peak_of_tree(self.pid))
         self._end(errors.timed_out(self.spec.timeout_s))
         self.kill()
 
@@ -294,8 +303,8 @@ class Instance:
 
     def memory_used_mb(self) -> int:
         """Peak resident memory, never more than the function has."""
-        if not self._peak_kb:
-            self._peak_kb = _peak_of_tree(self.pid)
+        if not self._peak_kb or self.runtime_api is not None:
+            self._peak_kb = max(self._peak_kb, _peak_of_tree(self.pid))
         return min(self.spec.memory_mb, max(1, -(-self._peak_kb // 1024)))
 
     # ------------------------------------------------------------ what the Runtime API hears
@@ -367,9 +376,15 @@ class Instance:
 
     def disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        if self._waiting is connection:
-            self._waiting = None
+        if self._waiting is not connection:
+            return
+        self._waiting = None
+        if self.runtime_api is None:
             self.kill()
+        elif self.state is State.IDLE:
+            # A custom runtime may connect again; until then it gets no event.
+            self.state = State.BUSY
+            self.crew.leaving(self)
 
     def adopt(self, connection: Connection) -> None:
         """A custom runtime opened a connection."""
@@ -380,6 +395,11 @@ class Instance:
         self.crew.sink.output(self.spec, self.stream_name, running.invocation.request_id if running else None, data)
 
     # ------------------------------------------------------------ limits and the end
+
+    @property
+    def lingers(self) -> bool:
+        """It has answered and is about to ask for its next event."""
+        return self.state is State.BUSY and self._running is None
 
     @property
     def freezable(self) -> bool:
@@ -397,6 +417,11 @@ class Instance:
             return self.group.charged_bytes() > self._memory_bytes and self.group.resident_bytes() > self._memory_bytes
         except OSError:
             return False
+
+    def kill_for_memory(self) -> None:
+        """It held more than it has."""
+        self._peak_kb = self.spec.memory_mb * 1024
+        self.kill()
 
     def freeze(self) -> None:
         """Stop the processes of an idle instance, as Lambda does."""
@@ -432,7 +457,8 @@ class Instance:
         if self.state is State.DEAD:
             return
         self.state = State.DEAD
-        failure = self.killed_for or errors.exited(errors.KILLED if self._exit_status is None else self._exit_status)
+        status = errors.KILLED if self._exit_status is None else self._exit_status
+        failure = self._entrypoint or errors.exited(status)
         if self._control is not None:
             self._loop.remove_reader(self._control.fileno())
             self._control.close()
@@ -446,6 +472,8 @@ class Instance:
             self._end(failure)
         if self._drain is not None:
             self._drain.close()
+        if self._server is not None:
+            self._server.close()
         for connection in list(self._connections):
             connection.close()
         self._connections.clear()

@@ -86,6 +86,12 @@ class Interpreters:
         return self._node
 
 
+def node_path() -> str | None:
+    """Node.js as installed, not yet run."""
+    path = shutil.which("node") or shutil.which("node", path="/usr/bin:/usr/local/bin")
+    return os.path.realpath(path) if path else None
+
+
 def _candidates() -> list[str]:
     """Executables named python3.N with N from the oldest on, newest first; wrappers of version managers left out."""
     directories = [directory for directory in os.get_exec_path() if "shims" not in directory]
@@ -112,10 +118,9 @@ def _probe(path: str) -> Interpreter | None:
 
 
 def _find_node() -> Interpreter | None:
-    path = shutil.which("node") or shutil.which("node", path="/usr/bin:/usr/local/bin")
-    if path is None:
+    real = node_path()
+    if real is None:
         return None
-    real = os.path.realpath(path)
     try:
         done = subprocess.run([real, "--version"], capture_output=True, timeout=_PROBE_SECONDS, text=True)
     except (OSError, subprocess.TimeoutExpired):

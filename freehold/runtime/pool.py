@@ -25,7 +25,7 @@ from freehold.runtime.base import (
 from freehold.runtime.crew import Crew
 from freehold.runtime.errors import Failure
 from freehold.runtime.instance import Instance, StartFailed, State
-from freehold.runtime.interpreters import Interpreters, sdk_packages
+from freehold.runtime.interpreters import Interpreters, node_path, sdk_packages
 from freehold.runtime.launch import Launcher
 from freehold.runtime.zygote import ZygoteDied
 
@@ -39,6 +39,7 @@ _TICK = 0.02
 _TICK_PER_BUSY = 0.0004
 _START_TRIES = 4
 _CLOSE_SECONDS = 5.0
+_LINGER = 0.1
 _TOO_MANY = "ConcurrentInvocationLimitExceeded"
 
 
@@ -113,6 +114,7 @@ class Pool:
             bubblewrap=sandbox.Host.find_bubblewrap(),
             root=sandbox.privileged(),
             packages=sdk_packages(),
+            node=node_path(),
             node_modules=self._node_modules,
         )
         launcher = Launcher(
@@ -192,18 +194,45 @@ class Pool:
         crew = self._require_crew()
         if not crew.launcher.prepared(group.spec):
             await crew.on_thread(lambda: crew.launcher.prepare(group.spec))
-        if group.starting <= len(group.waiters):
-            self._admit()
-            group.starting += 1
-            self._spawn(self._grow(crew, group))
-        waiter: asyncio.Future[Instance | Failure] = asyncio.get_running_loop().create_future()
-        group.waiters.append(waiter)
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Instance | Failure] = loop.create_future()
+        if self._lingering(group) > len(group.waiters):
+            group.waiters.append(waiter)
+            loop.call_later(_LINGER, self._grow_late, crew, group)
+        else:
+            group.waiters.append(waiter)
+            self._grow_enough(crew, group)
         try:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and isinstance(got := waiter.result(), Instance):
                 self.available(got)
             raise
+
+    def _lingering(self, group: _Group) -> int:
+        key = group.spec.key
+        return sum(1 for one in self._instances if one.lingers and one.spec.key == key)
+
+    def _grow_late(self, crew: Crew, group: _Group) -> None:
+        """Who hoped for an instance that was about to be free has waited long enough."""
+        try:
+            self._grow_enough(crew, group)
+        except Throttled as problem:
+            if (waiter := self._next_waiter(group)) is not None:
+                waiter.set_exception(problem)
+
+    def _grow_enough(self, crew: Crew, group: _Group) -> None:
+        """As many starts under way as there are waiters. Raises Throttled."""
+        while group.waiters and group.waiters[0].done():
+            group.waiters.popleft()
+        if group.starting < len(group.waiters):
+            try:
+                self._admit()
+            except Throttled:
+                group.waiters[-1].cancel()
+                raise
+            group.starting += 1
+            self._spawn(self._grow(crew, group))
 
     def _admit(self) -> None:
         """Raises Throttled beyond the burst or the number of instances this server may have."""
@@ -382,7 +411,7 @@ class Pool:
                 continue
             busy += 1
             if (thorough or instance.long_running(now)) and instance.exceeds_memory():
-                instance.kill()
+                instance.kill_for_memory()
         if busy:
             return max(_TICK, busy * _TICK_PER_BUSY)
         return _FREEZE_AFTER / 2 if thawed else max(1.0, next_expiry)

@@ -33,7 +33,7 @@ class Host:
     root: bool
     """The server has root's privileges: instances get host users of their own."""
     packages: dict[str, Path] = field(default_factory=dict)
-    node: Interpreter | None = None
+    node: str | None = None
     node_modules: Path | None = None
 
     @staticmethod
@@ -143,8 +143,8 @@ def _bind_runtime(layout: _Layout, host: Host) -> None:
     for name, path in host.packages.items():
         layout.bind(path, f"{RUNTIME_DIRECTORY}/{name}")
     layout.bind(BOOTSTRAP, f"{RUNTIME_DIRECTORY}/freehold")
-    if host.node is not None and not host.node.path.startswith("/usr/bin/"):
-        layout.bind(host.node.path, host.node.path)
+    if host.node is not None and not host.node.startswith("/usr/bin/"):
+        layout.bind(host.node, host.node)
     if host.node_modules is not None and host.node_modules.is_dir():
         layout.bind(host.node_modules, f"{RUNTIME_DIRECTORY}/node_modules")
         # Where ECMAScript modules look, which know no NODE_PATH.

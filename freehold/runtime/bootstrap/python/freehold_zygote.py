@@ -6,7 +6,7 @@
 It runs no user code, opens no connection and starts no thread. A request is a JSON object with three descriptors:
 the Runtime API's socket, the log pipe, and the instance's control socket. On the control socket the instance says
 `H` (its credentials tell the server its pid), waits for `G` (it is in its cgroups), and at the end `X<status>`, the wait
-status of the runtime; `E<text>` says why a wall could not be built.
+status of the runtime; `E<text>` says why a wall could not be built, `F<errno> <path>` which program did not start.
 """
 
 from __future__ import annotations
@@ -114,16 +114,22 @@ def _reap(runtime):
             os._exit(0)
 
 
+def _execute(request, command):
+    """Become a program. What the kernel says against it is told as `F<errno> <path>`."""
+    os.set_inheritable(_CONTROL, False)
+    os.set_inheritable(_API, request["api"])
+    try:
+        os.execve(command[0], command, request["environment"])
+    except OSError as problem:
+        os.write(_CONTROL, b"F%d %b" % (problem.errno, command[0].encode()))
+        os._exit(126)
+
+
 def _become_runtime(request):
-    os.close(_CONTROL)
     environment = request["environment"]
-    command = request.get("command")
-    if command:
-        if not request.get("api"):
-            os.close(_API)
-        else:
-            os.set_inheritable(_API, True)
-        os.execve(command[0], command, environment)
+    if request.get("command"):
+        _execute(request, request["command"])
+    os.close(_CONTROL)
     os.environ.clear()
     os.environ.update(environment)
     sdk.settle()
