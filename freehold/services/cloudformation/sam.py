@@ -10,6 +10,7 @@ import asyncio
 import copy
 import hashlib
 import json
+import logging
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -55,6 +56,8 @@ def _translate(document: dict[str, Any], parameters: dict[str, Any], region: str
     from samtranslator.translator.translator import Translator
     from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
 
+    # Its metrics object complains when nobody publishes it.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     policies = get_bundled_managed_policy_map("aws") or {}
     with _lock:
         try:
