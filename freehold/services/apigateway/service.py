@@ -5,7 +5,7 @@ from __future__ import annotations
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.apigateway import outbound
-from freehold.services.apigateway.http import apis, authorizers, integrations, routes, serve, stages
+from freehold.services.apigateway.http import apis, authorizers, integrations, openapi, resources, routes, serve, stages
 
 
 def http_arn(call: Call) -> str:
@@ -26,7 +26,8 @@ def http_arn(call: Call) -> str:
 
 HTTP = Manifest(
     model="apigatewayv2",
-    handlers=(apis, routes, integrations, authorizers, stages),
+    handlers=(apis, openapi, routes, integrations, authorizers, stages),
+    types=resources.TYPES,
     arn=http_arn,
     prefix="apigateway",
     hosts={"execute-api": serve.serve},
