@@ -64,6 +64,8 @@ def _translate(pattern: str) -> tuple[str, bool] | None:
         char = pattern[at]
         if char != "\\":
             if char == "[":
+                if in_class:  # a union of classes
+                    return None
                 in_class = True
             elif char == "]":
                 in_class = False

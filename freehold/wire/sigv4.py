@@ -100,40 +100,58 @@ def read_signature(request: Request) -> Signature | None:
 
 
 def _read_header(header: str, request: Request) -> Signature:
+    claims, _, signature = header.partition(" Signature=")
+    if "," in signature or not signature or not claims.endswith(","):
+        # Not in the order of AWS's SDKs.
+        key, date, region, service, signed_headers, signature = _claims(header, request.headers)
+    else:
+        key, date, region, service, signed_headers, _ = _common_claims(claims)
+    headers = request.headers
+    when = headers.get("x-amz-date")
+    if when is None and "date" in headers:
+        when = _http_date(headers["date"])
+    if when is None or not _WHEN.fullmatch(when):
+        date_is = "malformed" if when is not None else "absent"
+        raise AuthFailure("incomplete", absent="", date=date_is, header=header[:512])
+    return Signature(
+        access_key=key,
+        date=date,
+        region=region,
+        service=service,
+        signed_headers=signed_headers,
+        signature=signature,
+        when=when,
+        token=headers.get("x-amz-security-token"),
+        payload=headers.get("x-amz-content-sha256"),
+    )
+
+
+Claims = tuple[str, str, str, str, tuple[str, ...], str]
+
+
+@lru_cache(maxsize=1024)
+def _common_claims(claims: str) -> Claims:
+    # What a client says before its signature is the same in every request of a day.
+    return _claims(claims + " Signature=-", {})
+
+
+def _claims(header: str, headers: dict[str, str]) -> Claims:
     algorithm, _, rest = header.partition(" ")
     if algorithm == "AWS":
         raise AuthFailure("unsupported", what="Signature Version 2")
     if algorithm == "AWS4-ECDSA-P256-SHA256":
         raise AuthFailure("unsupported", what="Signature Version 4A")
     if algorithm != ALGORITHM:
-        raise AuthFailure(
-            "malformed", header=header[:256], what="Unsupported AWS 'algorithm'", algorithm=algorithm[:64]
-        )
+        raise AuthFailure("malformed", what="Unsupported AWS 'algorithm'", algorithm=algorithm[:64])
     parts: dict[str, str] = {}
     for piece in rest.split(","):
         name, _, value = piece.strip().partition("=")
         parts[name] = value
     absent = [name for name in ("Credential", "SignedHeaders", "Signature") if not parts.get(name)]
-    headers = request.headers
-    when = headers.get("x-amz-date")
-    if when is None and "date" in headers:
-        when = _http_date(headers["date"])
-    if absent or when is None:
-        raise AuthFailure("incomplete", absent=",".join(absent), date="" if when else "absent", header=header[:512])
-    if not _WHEN.fullmatch(when):
-        raise AuthFailure("incomplete", absent="", date="malformed", header=header[:512])
-    key, date, region, service = _credential(parts["Credential"])
-    return Signature(
-        access_key=key,
-        date=date,
-        region=region,
-        service=service,
-        signed_headers=tuple(parts["SignedHeaders"].split(";")),
-        signature=parts["Signature"],
-        when=when,
-        token=headers.get("x-amz-security-token"),
-        payload=headers.get("x-amz-content-sha256"),
-    )
+    if absent:
+        dated = "x-amz-date" in headers or "date" in headers
+        raise AuthFailure("incomplete", absent=",".join(absent), date="" if dated else "absent", header=header[:512])
+    return (*_credential(parts["Credential"]), tuple(parts["SignedHeaders"].split(";")), parts["Signature"])
 
 
 def _read_query(request: Request) -> Signature:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from datetime import UTC, datetime
-from email.utils import parsedate_tz
+from functools import lru_cache
 
 from freehold.wire.protocols.malformed import Malformed
 
@@ -19,6 +19,10 @@ _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?(?:([Zz])|([+-])(\d\d):?(\d\d))?)?",
     re.ASCII,
 )
+_HTTP = re.compile(
+    rf"[A-Z][a-z]{{2}}, (\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d)(?:\.(\d{{1,9}}))? GMT",
+    re.ASCII,
+)
 _NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,12})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _LOWEST, _HIGHEST = -62135596800, 253402300799
 
@@ -27,19 +31,28 @@ def to_iso(seconds: float) -> str:
     """`2014-04-29T18:30:38Z`, with milliseconds where there are any."""
     millis = round(seconds * 1000)
     whole, rest = divmod(millis, 1000)
-    text = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{rest:03d}Z" if rest else text + "Z"
+    return f"{_iso(whole)}.{rest:03d}Z" if rest else _iso(whole) + "Z"
+
+
+@lru_cache(maxsize=1024)
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def to_iso_millis(seconds: float) -> str:
     """`2014-04-29T18:30:38.000Z`, as S3 and the query services write it."""
     whole, rest = divmod(round(seconds * 1000), 1000)
-    return f"{datetime.fromtimestamp(whole, UTC).strftime('%Y-%m-%dT%H:%M:%S')}.{rest:03d}Z"
+    return f"{_iso(whole)}.{rest:03d}Z"
 
 
 def to_http(seconds: float) -> str:
     """`Tue, 29 Apr 2014 18:30:38 GMT`."""
-    t = datetime.fromtimestamp(int(seconds // 1), UTC)
+    return _http(int(seconds // 1))
+
+
+@lru_cache(maxsize=1024)
+def _http(seconds: int) -> str:
+    t = datetime.fromtimestamp(seconds, UTC)
     return (
         f"{_DAYS[t.weekday()]}, {t.day:02d} {_MONTHS[t.month - 1]} {t.year:04d}"
         f" {t.hour:02d}:{t.minute:02d}:{t.second:02d} GMT"
@@ -71,26 +84,26 @@ def from_text(text: str) -> float:
     found = _ISO.fullmatch(text)
     if found is not None:
         return _from_iso(found)
-    parsed = parsedate_tz(text) if len(text) < 64 else None
-    if parsed is None or parsed[9] is None:
+    date = _HTTP.fullmatch(text)
+    if date is None:
         raise Malformed("Unable to parse timestamp")
-    try:
-        datetime(*parsed[:6])
-        seconds = timegm((*parsed[:6], 0, 0, 0)) - parsed[9]
-    except (ValueError, OverflowError):
-        raise Malformed("Unable to parse timestamp") from None
-    fraction = re.search(r":\d\d\.(\d{1,9}) ", text)
-    return seconds + float("0." + fraction[1]) if fraction else seconds
+    day, month, year, hour, minute, second, fraction = date.groups()
+    return _seconds(year, str(_MONTHS.index(month) + 1), day, hour, minute, second, fraction)
 
 
 def _from_iso(found: re.Match[str]) -> float:
     year, month, day, hour, minute, second, fraction, _, sign, off_hours, off_minutes = found.groups()
-    try:
-        at = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), min(int(second or 0), 59))
-    except ValueError:
-        raise Malformed("Unable to parse timestamp") from None
-    seconds = timegm(at.timetuple())
+    seconds = _seconds(year, month, day, hour or "0", minute or "0", second or "0", fraction)
     if sign:
         offset = int(off_hours) * 3600 + int(off_minutes) * 60
         seconds += -offset if sign == "+" else offset
+    return seconds
+
+
+def _seconds(year: str, month: str, day: str, hour: str, minute: str, second: str, fraction: str | None) -> float:
+    try:  # a leap second is the one before it
+        at = datetime(int(year), int(month), int(day), int(hour), int(minute), min(int(second), 59))
+    except ValueError:
+        raise Malformed("Unable to parse timestamp") from None
+    seconds = timegm(at.timetuple())
     return seconds + float("0." + fraction) if fraction else seconds

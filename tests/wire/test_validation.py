@@ -1,0 +1,163 @@
+"""Validation: the constraints of the models, in AWS's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from freehold import wire
+from freehold.kit.faults import Fault
+from freehold.wire.javaregex import compile_pattern
+
+NULL = "failed to satisfy constraint: Member must not be null"
+REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
+    (
+        "dynamodb",
+        "PutItem",
+        {"TableName": "t"},
+        "ValidationException",
+        f"1 validation error detected: Value null at 'item' {NULL}",
+    ),
+    (
+        "dynamodb",
+        "BatchGetItem",
+        {"RequestItems": {"orders": {}}},
+        "ValidationException",
+        f"1 validation error detected: Value null at 'requestItems.orders.member.keys' {NULL}",
+    ),
+    (
+        "dynamodb",
+        "UpdateTable",
+        {"TableName": "t", "AttributeDefinitions": [{"AttributeName": "a", "AttributeType": "X"}]},
+        "ValidationException",
+        "1 validation error detected: Value 'X' at 'attributeDefinitions.1.member.attributeType' failed to satisfy "
+        "constraint: Member must satisfy enum value set: [S, N, B]",
+    ),
+    (
+        "iam",
+        "CreateRole",
+        {"RoleName": "a" * 65, "AssumeRolePolicyDocument": "{}", "Tags": [{"Key": "a", "Value": "b"}, {"Key": "c"}]},
+        "ValidationError",
+        f"2 validation errors detected: Value '{'a' * 65}' at 'roleName' failed to satisfy constraint: Member must have "
+        f"length less than or equal to 64; Value null at 'tags.2.member.value' {NULL}",
+    ),
+    (
+        "iam",
+        "CreateRole",
+        {"RoleName": "a b", "AssumeRolePolicyDocument": "{}"},
+        "ValidationError",
+        "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: "
+        "+=,.@_-",
+    ),
+    (
+        "cloudformation",
+        "CreateStack",
+        {"StackName": "s", "Capabilities": ["CAPABILITY_IAM", "X"]},
+        "ValidationError",
+        "1 validation error detected: Value '[CAPABILITY_IAM, X]' at 'capabilities' failed to satisfy constraint: Member "
+        "must satisfy constraint: [Member must satisfy enum value set: [CAPABILITY_IAM, CAPABILITY_NAMED_IAM, "
+        "CAPABILITY_AUTO_EXPAND]]",
+    ),
+    (
+        "lambda",
+        "UpdateFunctionConfiguration",
+        {"FunctionName": "f", "Environment": {"Variables": {"1a": "x"}}},
+        "ValidationException",
+        "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy "
+        "constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
+    ),
+    (
+        "lambda",
+        "UpdateFunctionConfiguration",
+        {"FunctionName": "f", "Timeout": 0},
+        "ValidationException",
+        "1 validation error detected: Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater "
+        "than or equal to 1",
+    ),
+    (
+        "logs",
+        "CreateLogGroup",
+        {"logGroupName": "a b"},
+        "InvalidParameterException",
+        "1 validation error detected: Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy "
+        "regular expression pattern: [\\.\\-_/#A-Za-z0-9]+",
+    ),
+    (
+        "logs",
+        "PutLogEvents",
+        {"logGroupName": "g", "logStreamName": "s", "logEvents": []},
+        "InvalidParameterException",
+        "1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length "
+        "greater than or equal to 1",
+    ),
+    (
+        "sqs",
+        "SendMessage",
+        {"QueueUrl": "u"},
+        "MissingParameter",
+        "The request must contain the parameter MessageBody.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "code", "message"),
+    REFUSED,
+    ids=[f"{r[0]}.{r[1]}.{i}" for i, r in enumerate(REFUSED)],
+)
+def test_refused(service: str, operation: str, params: dict[str, Any], code: str, message: str) -> None:
+    with pytest.raises(Fault) as refused:
+        wire.validate(wire.load(service).operations[operation], params)
+    assert (refused.value.code, refused.value.message) == (code, message)
+
+
+ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
+    ("dynamodb", "PutItem", {"TableName": "orders", "Item": {"a": {"S": ""}}}),
+    ("lambda", "Invoke", {"FunctionName": "arn:aws:lambda:us-east-1:000000000000:function:f:live"}),
+    (
+        "lambda",
+        "CreateFunction",
+        {"FunctionName": "f", "Role": "arn:aws:iam::000000000000:role/r", "Code": {}, "Runtime": "x"},
+    ),
+    ("iam", "TagRole", {"RoleName": "r", "Tags": [{"Key": "größe: a/b", "Value": "ü @"}]}),
+    ("s3", "PutObject", {}),
+    ("sqs", "ReceiveMessage", {"QueueUrl": "u", "MaxNumberOfMessages": 99}),
+    ("logs", "DescribeLogGroups", {"limit": 50}),
+    ("sts", "AssumeRole", {"RoleArn": "arn:aws:iam::000000000000:role/a/b", "RoleSessionName": "a@b.c"}),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "params"), ACCEPTED)
+def test_accepted(service: str, operation: str, params: dict[str, Any]) -> None:
+    wire.validate(wire.load(service).operations[operation], params)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", "größe a:b", "a?b"),
+        (r"\p{Alnum}+", "aB9", "ä"),
+        (r"[\w-_]*", "a-b_c", "a b"),
+        (r"[\u0020-\u007E]+\z", "a b", "ä"),
+        (r"\w+", "abc", "größe"),
+    ],
+)
+def test_java_patterns(pattern: str, good: str, bad: str) -> None:
+    compiled = compile_pattern(pattern)
+    assert compiled is not None
+    assert compiled.fullmatch(good) and not compiled.fullmatch(bad)
+
+
+@pytest.mark.parametrize("pattern", [r"[a-z&&[^b]]", r"[\p{P}]", r"[a-z[0-9]]", r"(?<a", r"\P{L}"])
+def test_what_python_cannot_say_is_not_checked(pattern: str) -> None:
+    assert compile_pattern(pattern) is None
+
+
+def test_a_long_value_is_refused_without_running_its_pattern() -> None:
+    import time
+
+    begin = time.perf_counter()
+    with pytest.raises(Fault):
+        wire.validate(wire.load("lambda").operations["Invoke"], {"FunctionName": "a-" * 5_000_000})
+    assert time.perf_counter() - begin < 1
