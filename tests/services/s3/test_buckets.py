@@ -6,12 +6,23 @@ from typing import Any
 
 import pytest
 
-from tests.services.s3.support import ANONYMOUS, OWNER, STRANGER, S3, refused, root, run
+from tests.services.s3.support import ANONYMOUS, OWNER, S3, STRANGER, refused, root, run
 
 
 @pytest.mark.parametrize(
     "name",
-    ["ab", "A-bucket", "-bucket", "bucket-", "my..bucket", "192.168.5.4", "xn--bucket", "b" * 64, "my_bucket", "a-s3alias"],
+    [
+        "ab",
+        "A-bucket",
+        "-bucket",
+        "bucket-",
+        "my..bucket",
+        "192.168.5.4",
+        "xn--bucket",
+        "b" * 64,
+        "my_bucket",
+        "a-s3alias",
+    ],
 )
 def test_names_that_a_bucket_may_not_have(name: str) -> None:
     async def test(s3: S3) -> None:
@@ -85,10 +96,14 @@ def test_buckets_are_listed_by_name() -> None:
 def test_only_empty_buckets_are_deleted() -> None:
     async def test(s3: S3) -> None:
         await s3.put("k")
-        await refused(s3("DeleteBucket", Bucket="bucket"), "BucketNotEmpty", "The bucket you tried to delete is not empty")
+        await refused(
+            s3("DeleteBucket", Bucket="bucket"), "BucketNotEmpty", "The bucket you tried to delete is not empty"
+        )
         await s3("DeleteObject", Bucket="bucket", Key="k")
         await s3("DeleteBucket", Bucket="bucket")
-        missing = await refused(s3("HeadBucket", Bucket="bucket"), "NoSuchBucket", "The specified bucket does not exist")
+        missing = await refused(
+            s3("HeadBucket", Bucket="bucket"), "NoSuchBucket", "The specified bucket does not exist"
+        )
         assert missing.fields == {"BucketName": "bucket"} and await s3.rows() == 0
         await s3("CreateBucket", Bucket="bucket", principal=root(STRANGER))
 

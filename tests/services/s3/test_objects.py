@@ -105,7 +105,9 @@ def test_content_md5_is_checked() -> None:
         await s3.put("k", b"hello", ContentMD5=good)
         bad = await refused(s3.put("k", b"other", ContentMD5=good), "BadDigest")
         assert bad.message == "The Content-MD5 you specified did not match what we received."
-        await refused(s3.put("k", b"", ContentMD5="nonsense"), "InvalidDigest", "The Content-MD5 you specified was invalid.")
+        await refused(
+            s3.put("k", b"", ContentMD5="nonsense"), "InvalidDigest", "The Content-MD5 you specified was invalid."
+        )
 
     run(test)
 

@@ -72,7 +72,9 @@ def test_composite_checksums(algorithm: str) -> None:
         for number, (body, value) in enumerate(zip((FIVE, b"tail"), values, strict=True), 1):
             parts.append(await part(s3, upload, number, body, **{member: value}) | {member: value})
         bare = [{key: one[key] for key in ("PartNumber", "ETag")} for one in parts]
-        missing = await refused(s3("CompleteMultipartUpload", **upload, MultipartUpload={"Parts": bare}), "InvalidRequest")
+        missing = await refused(
+            s3("CompleteMultipartUpload", **upload, MultipartUpload={"Parts": bare}), "InvalidRequest"
+        )
         assert missing.message.endswith("It was missing for part 1 in the request.")
         swapped = [parts[0] | {member: values[1]}, parts[1]]
         await refused(s3("CompleteMultipartUpload", **upload, MultipartUpload={"Parts": swapped}), "InvalidPart")
@@ -235,7 +237,9 @@ def test_parts_from_other_objects() -> None:
         await s3.put("source", FIVE)
         upload = await begin(s3)
         copied = await s3("UploadPartCopy", **upload, PartNumber=1, CopySource="bucket/source")
-        ranged = await s3("UploadPartCopy", **upload, PartNumber=2, CopySource="bucket/source", CopySourceRange="bytes=3-9")
+        ranged = await s3(
+            "UploadPartCopy", **upload, PartNumber=2, CopySource="bucket/source", CopySourceRange="bytes=3-9"
+        )
         parts = [
             {"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]},
             {"PartNumber": 2, "ETag": ranged["CopyPartResult"]["ETag"]},

@@ -43,7 +43,11 @@ def test_versions_are_kept_and_read_by_id() -> None:
         assert len(set(ids)) == 3 and all(len(one) == 32 for one in ids)
         assert [await s3.get("k", VersionId=one) for one in ids] == [b"1", b"2" * 10_000, b"3" * 100_000]
         assert (await s3("GetObject", Bucket="bucket", Key="k"))["VersionId"] == ids[2]
-        assert await listed(s3) == [("k", ids[2], True, False), ("k", ids[1], False, False), ("k", ids[0], False, False)]
+        assert await listed(s3) == [
+            ("k", ids[2], True, False),
+            ("k", ids[1], False, False),
+            ("k", ids[0], False, False),
+        ]
         await refused(s3.get("k", VersionId="0" * 32), "NoSuchVersion")
         await refused(s3.get("k", VersionId="nonsense"), "InvalidArgument", "Invalid version id specified")
 
