@@ -146,7 +146,9 @@ class Connection(asyncio.Protocol):
             self._request_id = request_id.decode("latin-1")
             if self._kind == b"response":
                 self._limit = MAX_RESPONSE
-                self._streamed = self._headers.get(b"lambda-runtime-function-response-mode", b"").lower() == b"streaming"
+                self._streamed = (
+                    self._headers.get(b"lambda-runtime-function-response-mode", b"").lower() == b"streaming"
+                )
                 if self._streamed:
                     content_type = self._headers.get(b"content-type", b"").decode("latin-1")
                     self._streaming = self._instance.stream_begun(self, self._request_id, content_type)
@@ -177,7 +179,9 @@ class Connection(asyncio.Protocol):
             self._fail()
         elif kind == b"init/error" and method == b"POST":
             accepted = self._instance.init_failed(b"".join(self._body), self._error_type())
-            self._owe(_ACCEPTED if accepted else _refusal(403, b"InvalidStateTransition", b"The function is initialized"))
+            self._owe(
+                _ACCEPTED if accepted else _refusal(403, b"InvalidStateTransition", b"The function is initialized")
+            )
         else:
             self._owe(_refusal(404, b"InvalidRequest", b"Not a call of the Lambda Runtime API 2018-06-01"))
 
@@ -200,7 +204,9 @@ class Connection(asyncio.Protocol):
             self._owe(_refusal(400, b"InvalidRequestID", b"Invalid request ID"))
         elif self._size > self._limit:
             instance.response_too_large()
-            self._owe(_refusal(413, b"RequestEntityTooLarge", b"Exceeded maximum allowed payload size (6291556 bytes)."))
+            self._owe(
+                _refusal(413, b"RequestEntityTooLarge", b"Exceeded maximum allowed payload size (6291556 bytes).")
+            )
         elif self._streaming:
             details = self._headers.get(b"lambda-runtime-function-error-body", b"")
             instance.stream_ended(self._error_type(), _decoded(details))

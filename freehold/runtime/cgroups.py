@@ -226,7 +226,8 @@ class _Group1:
         return [int(line) for line in _read(self.paths["pids"] + "/cgroup.procs").split()]
 
     def remove(self) -> bool:
-        return all([_removed(path) for path in self.paths.values()])
+        left = [path for path in self.paths.values() if not _removed(path)]
+        return not left
 
 
 def _field(text: str, name: str) -> int:

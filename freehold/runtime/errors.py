@@ -52,7 +52,9 @@ class Failure:
 
 def exited(status: int) -> Failure:
     """The runtime process ended; `status` is its wait status."""
-    return Failure("Runtime.ExitError", _document("Runtime.ExitError", f"RequestId: {{request_id}} Error: {_why(status)}"))
+    return Failure(
+        "Runtime.ExitError", _document("Runtime.ExitError", f"RequestId: {{request_id}} Error: {_why(status)}")
+    )
 
 
 def _why(status: int) -> str:
@@ -73,7 +75,8 @@ def invalid_entrypoint(path: str, number: int) -> Failure:
         text = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
     else:
         text = f"fork/exec {path}: {os.strerror(number).lower()}"
-    return Failure("Runtime.InvalidEntrypoint", _document("Runtime.InvalidEntrypoint", f"RequestId: {{request_id}} Error: {text}"))
+    kind = "Runtime.InvalidEntrypoint"
+    return Failure(kind, _document(kind, f"RequestId: {{request_id}} Error: {text}"))
 
 
 def timed_out(seconds: float) -> Failure:

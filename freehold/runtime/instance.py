@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from freehold.kit.clock import iso8601
 from freehold.runtime import errors
 from freehold.runtime.api import Connection
-from freehold.runtime.base import FunctionSpec, Invocation, Outcome
+from freehold.runtime.base import FunctionSpec, Invocation, LogEvent, Outcome
 from freehold.runtime.errors import Failure
 from freehold.runtime.listener import listen
 from freehold.runtime.output import Drain
@@ -487,7 +487,8 @@ class Instance:
         message = str(failure.document["errorMessage"]).replace("{request_id}", invocation.request_id)
         if self._drain is not None:
             self._drain.finish()
-        self.crew.sink.output(self.spec, self.stream_name, invocation.request_id, f"{message}\n{failure.error_type}\n".encode())
+        text = f"{message}\n{failure.error_type}\n".encode()
+        self.crew.sink.output(self.spec, self.stream_name, invocation.request_id, LogEvent(text))
 
     async def gone(self) -> None:
         """Return when the process is dead."""

@@ -206,7 +206,11 @@ class Launcher:
     # ------------------------------------------------------------ weaker ways
 
     def _spawn(
-        self, instance: Instance, interpreter: Interpreter | None, python: Interpreter, descriptors: tuple[int, int, int]
+        self,
+        instance: Instance,
+        interpreter: Interpreter | None,
+        python: Interpreter,
+        descriptors: tuple[int, int, int],
     ) -> None:
         spec = instance.spec
         request = self._request(instance, interpreter, None)
@@ -249,4 +253,3 @@ class Launcher:
             zygote.close()
         self._zygotes.clear()
         self._outgrown.clear()
-

@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 
 from freehold.kit.clock import Clock
@@ -39,7 +39,7 @@ _TICK = 0.02
 _TICK_PER_BUSY = 0.0004
 _START_TRIES = 4
 _CLOSE_SECONDS = 5.0
-_LINGER = 0.1
+_LINGER = 0.25
 _TOO_MANY = "ConcurrentInvocationLimitExceeded"
 
 
@@ -370,8 +370,10 @@ class Pool:
         self._instances.discard(instance)
         self.leaving(instance)
         group = self._groups.get(instance.spec.key)
-        if group is not None and not group.waiters and not any(
-            one.spec.key == instance.spec.key for one in self._instances
+        if (
+            group is not None
+            and not group.waiters
+            and not any(one.spec.key == instance.spec.key for one in self._instances)
         ):
             del self._groups[instance.spec.key]
 
@@ -407,7 +409,7 @@ class Pool:
                 next_expiry = min(next_expiry, self._idle_seconds - idle)
                 if not instance.frozen and idle > _FREEZE_AFTER:
                     instance.freeze()
-                thawed = thawed or not instance.frozen and instance.freezable
+                thawed = thawed or (not instance.frozen and instance.freezable)
                 continue
             busy += 1
             if (thorough or instance.long_running(now)) and instance.exceeds_memory():
@@ -433,7 +435,7 @@ class Pool:
             raise RuntimeUnavailable("the function runtime has not been started")
         return self._crew
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

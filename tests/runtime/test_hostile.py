@@ -228,7 +228,9 @@ def handler(paths, context):
         paths = [str(secret.code), str(directory), f"/proc/{mine}/environ", "/etc/shadow", "/proc/1/environ",
                  "/proc/1/root", "/proc/2/root/etc/shadow", "/proc/1/fd", "/.code/1", "/root/.bashrc"]  # fmt: skip
         got = await bench.result(bench.function(source), paths)
-        assert all(isinstance(answer, int) or path == "/proc/2/root/etc/shadow" for path, answer in got["found"].items())
+        assert all(
+            isinstance(answer, int) or path == "/proc/2/root/etc/shadow" for path, answer in got["found"].items()
+        )
         assert isinstance(got["found"]["/proc/2/root/etc/shadow"], int)
         assert got["pids"] == 2
         assert "FREEHOLD" not in got["environments"]

@@ -17,17 +17,25 @@ NODE = {"runtime": "nodejs20.x", "handler": "index.handler", "memory_mb": 512, "
 
 
 def test_every_kind_of_handler(play: Play) -> None:
-    cases = {
-        "async": ({"index.js": "exports.handler = async (event, context) => ({e: event, n: context.functionName});"}, None),
-        "callback": ({"index.js": "exports.handler = (event, context, callback) => setTimeout(() => callback(null, {e: event, n: context.functionName}), 5);"}, None),
-        "module": ({"index.mjs": "export const handler = async (event, context) => ({e: event, n: context.functionName});"}, None),
-        "typed": ({"package.json": '{"type": "module"}', "src/index.js": "export async function handler(event, context) { return {e: event, n: context.functionName}; }"}, "src/index.handler"),
-        "legacy": ({"index.cjs": "exports.handler = (event, context) => { context.succeed({e: event, n: context.functionName}); };"}, None),
-    }  # fmt: skip
+    result = "{e: event, n: context.functionName}"
+    late = f"setTimeout(() => callback(null, {result}), 5)"
+    cases: list[tuple[dict[str, str], str]] = [
+        ({"index.js": f"exports.handler = async (event, context) => ({result});"}, "index.handler"),
+        ({"index.js": f"exports.handler = (event, context, callback) => {late};"}, "index.handler"),
+        ({"index.mjs": f"export const handler = async (event, context) => ({result});"}, "index.handler"),
+        ({"index.cjs": f"exports.handler = (event, context) => {{ context.succeed({result}); }};"}, "index.handler"),
+        (
+            {
+                "package.json": '{"type": "module"}',
+                "src/index.js": f"export async function handler(event, context) {{ return {result}; }}",
+            },
+            "src/index.handler",
+        ),
+    ]
 
     async def scenario(bench: Bench) -> None:
-        for files, handler in cases.values():
-            spec = bench.function("", files, **{**NODE, **({"handler": handler} if handler else {})})
+        for files, handler in cases:
+            spec = bench.function("", files, **{**NODE, "handler": handler})
             assert await bench.result(spec, {"a": "é"}) == {"e": {"a": "é"}, "n": spec.name}
             assert await bench.result(spec, 2) == {"e": 2, "n": spec.name}
         assert bench.sink.started == len(cases)
@@ -37,7 +45,9 @@ def test_every_kind_of_handler(play: Play) -> None:
 
 def test_errors(play: Play) -> None:
     async def scenario(bench: Bench) -> None:
-        spec = bench.function("", {"index.js": "exports.handler = async () => { throw new TypeError('bad'); };"}, **NODE)
+        spec = bench.function(
+            "", {"index.js": "exports.handler = async () => { throw new TypeError('bad'); };"}, **NODE
+        )
         document = await bench.error(spec)
         assert (document["errorType"], document["errorMessage"]) == ("TypeError", "bad")
         assert document["trace"][0] == "TypeError: bad" and "/var/task/index.js:1" in document["trace"][1]

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from freehold.runtime.base import RuntimeUnavailable
 
+from freehold.runtime.base import RuntimeUnavailable
 from tests.runtime.bench import Bench
 
 Play = Callable[..., None]
@@ -48,7 +48,8 @@ while True:
         answer = connection.getresponse()
         return [answer.status, json.loads(answer.read() or b"null")]
     if event == "stream":
-        head = {"Lambda-Runtime-Function-Response-Mode": "streaming", "Content-Type": "text/x", "Transfer-Encoding": "chunked"}
+        head = {"Lambda-Runtime-Function-Response-Mode": "streaming", "Content-Type": "text/x"}
+        head["Transfer-Encoding"] = "chunked"
         post(request_id + "/response", iter([b"one ", b"two"]), headers=head, encode_chunked=True)
         continue
     if event == "other":

@@ -122,7 +122,7 @@ def test_initialization_errors(play: Play) -> None:
             document = await bench.error(bench.function(source, files, handler=handler))
             assert (document["errorType"], document["errorMessage"]) == (kind, message)
             assert document["requestId"] and isinstance(document["stackTrace"], list)
-        assert document["stackTrace"] == ['  File "/var/task/app.py", line 1, in <module>\n    raise KeyError(\'k\')\n']
+        assert document["stackTrace"] == ["  File \"/var/task/app.py\", line 1, in <module>\n    raise KeyError('k')\n"]
 
     play(scenario)
 

@@ -26,7 +26,7 @@ _libc.syscall.restype = ctypes.c_long
 def _call(what, result):
     if result < 0:
         number = ctypes.get_errno()
-        raise OSError(number, "%s: %s" % (what, os.strerror(number)))
+        raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
 
 
@@ -41,7 +41,7 @@ def setns(fd, kind):
 def mount(source, target, kind, flags, data=None):
     encoded = None if data is None else data.encode()
     result = _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), encoded)
-    _call("mount %s" % target, result)
+    _call(f"mount {target}", result)
 
 
 def _prctl(option, value=0, extra=None):
@@ -66,16 +66,12 @@ def enter(request):
     mount(request["code"], "/var/task", "", _MS_BIND | _MS_REC)
     if request.get("opt"):
         mount(request["opt"], "/opt", "", _MS_BIND | _MS_REC)
-    options = "size=%dm,nr_inodes=%d,mode=0700,uid=%d,gid=%d" % (
-        request["ephemeral_mb"],
-        max(65536, request["ephemeral_mb"] * 256),
-        request["owner"],
-        request["owner"],
-    )
+    size, owner = request["ephemeral_mb"], request["owner"]
+    options = f"size={size}m,nr_inodes={max(65536, size * 256)},mode=0700,uid={owner},gid={owner}"
     mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
     mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     for covered in ("/.code", "/dev/pts"):
-        _call("umount %s" % covered, _libc.umount2(covered.encode(), _MNT_DETACH))
+        _call(f"umount {covered}", _libc.umount2(covered.encode(), _MNT_DETACH))
     name = b"169.254.100.6"
     _libc.sethostname(name, ctypes.c_size_t(len(name)))
 
@@ -113,8 +109,8 @@ def _enter_user_namespace(uid):
     unshare(NEWUSER)
     for path, text in (
         ("/proc/self/setgroups", "deny"),
-        ("/proc/self/uid_map", "%d %d 1" % (uid, own)),
-        ("/proc/self/gid_map", "%d %d 1" % (uid, group)),
+        ("/proc/self/uid_map", f"{uid} {own} 1"),
+        ("/proc/self/gid_map", f"{uid} {group} 1"),
     ):
         with open(path, "w") as file:
             file.write(text)

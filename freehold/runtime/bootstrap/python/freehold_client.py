@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import os
 import re
 import resource
@@ -18,11 +17,10 @@ import sys
 import time
 import traceback
 import types
-from datetime import datetime, timezone
+
+import freehold_logs as logs
 
 _NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
-_RECORD_SEPARATOR = "\x1e"
-"""Stands for a newline inside one log event on the log pipe; the server restores it."""
 
 
 class _Fault(Exception):
@@ -147,94 +145,7 @@ class LambdaContext:
     def __repr__(self):
         shown = ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb",
                  "function_version", "invoked_function_arn", "client_context", "identity")  # fmt: skip
-        return "LambdaContext([%s])" % ",".join("%s=%s" % (name, getattr(self, name)) for name in shown)
-
-
-# ---------------------------------------------------------------- logs
-
-
-class _RequestId(logging.Filter):
-    """Gives every record the id of the invocation that is running."""
-
-    current = ""
-
-    def filter(self, record):
-        record.aws_request_id = self.current
-        return True
-
-
-class _Handler(logging.Handler):
-    """One record is one event in the log, whatever newlines it has."""
-
-    def emit(self, record):
-        try:
-            _write_event(self.format(record).rstrip("\n"))
-        except Exception:
-            self.handleError(record)
-
-
-def _write_event(text):
-    sys.stdout.write(text.replace("\n", _RECORD_SEPARATOR) + "\n")
-
-
-_PLAIN_FIELDS = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
-    "message", "asctime", "aws_request_id", "taskName", "color_message",
-}  # fmt: skip
-
-
-class _JsonFormatter(logging.Formatter):
-    """Lambda's JSON log format."""
-
-    def format(self, record):
-        document = {
-            "timestamp": _timestamp(record.created),
-            "level": record.levelname,
-            "message": record.getMessage(),
-            "logger": record.name,
-        }
-        if record.exc_info and record.exc_info[0]:
-            kind, problem, trace = record.exc_info
-            document["stackTrace"] = [line.rstrip("\n") for line in traceback.format_tb(trace)]
-            document["errorType"] = kind.__name__
-            document["errorMessage"] = str(problem)
-            document["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
-        for name, value in record.__dict__.items():
-            if name not in _PLAIN_FIELDS and name not in document:
-                document[name] = value
-        document["requestId"] = record.aws_request_id
-        return json.dumps(document, default=str, ensure_ascii=False)
-
-
-def _timestamp(seconds):
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _set_up_logging(as_json):
-    handler = _Handler()
-    handler.addFilter(_RequestId())
-    root = logging.getLogger()
-    if as_json:
-        handler.setFormatter(_JsonFormatter())
-        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO").upper()
-        names = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
-        root.setLevel(names.get(level, level))
-    else:
-        formatter = logging.Formatter(
-            "[%(levelname)s]\t%(asctime)s.%(msecs)dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
-        formatter.converter = time.gmtime
-        handler.setFormatter(formatter)
-    root.addHandler(handler)
-
-
-def _log_error(document, as_json):
-    if as_json:
-        _write_event(json.dumps({"timestamp": _timestamp(time.time()), "log_level": "ERROR", **document}))
-        return
-    text = "[ERROR] %s: %s" % (document["errorType"], document["errorMessage"])
-    if document["stackTrace"]:
-        text += "\nTraceback (most recent call last):\n" + "".join(document["stackTrace"])
-    _write_event(text.rstrip("\n"))
+        return "LambdaContext([{}])".format(",".join(f"{name}={getattr(self, name)}" for name in shown))
 
 
 # ---------------------------------------------------------------- results and errors
@@ -245,8 +156,8 @@ def _default(value):
     import decimal
 
     if isinstance(value, decimal.Decimal):
-        return "\x00decimal:%s" % value
-    raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+        return f"\x00decimal:{value}"
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 _DECIMAL = re.compile(r'"\\u0000decimal:([^"]*)"')
@@ -260,7 +171,7 @@ def _marshal(result):
             text = _DECIMAL.sub(r"\1", text)
         return text.encode()
     except Exception as problem:
-        raise _Fault("Runtime.MarshalError", "Unable to marshal response: %s" % problem) from None
+        raise _Fault("Runtime.MarshalError", f"Unable to marshal response: {problem}") from None
 
 
 def _document(problem, request_id, skip):
@@ -281,24 +192,22 @@ def _load(name):
     try:
         module_name, function_name = name.rsplit(".", 1)
     except ValueError as problem:
-        raise _Fault("Runtime.MalformedHandlerName", "Bad handler '%s': %s" % (name, problem)) from None
+        raise _Fault("Runtime.MalformedHandlerName", f"Bad handler '{name}': {problem}") from None
     if module_name.split(".")[0] in sys.builtin_module_names:
-        raise _Fault(
-            "Runtime.BuiltInModuleConflict", "Cannot use built-in module %s as a handler module" % module_name
-        )
+        raise _Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {module_name} as a handler module")
     try:
         module = importlib.import_module(module_name.replace("/", "."))
     except ImportError as problem:
-        text = "Unable to import module '%s': %s" % (module_name, problem)
+        text = f"Unable to import module '{module_name}': {problem}"
         raise _Fault("Runtime.ImportModuleError", text) from None
     except SyntaxError as problem:
-        where = ['  File "%s" Line %s\n    %s' % (problem.filename, problem.lineno, problem.text)]
-        text = "Syntax error in module '%s': %s" % (module_name, problem)
+        where = [f'  File "{problem.filename}" Line {problem.lineno}\n    {problem.text}']
+        text = f"Syntax error in module '{module_name}': {problem}"
         raise _Fault("Runtime.UserCodeSyntaxError", text, where) from None
     try:
         return getattr(module, function_name)
     except AttributeError:
-        text = "Handler '%s' missing on module '%s'" % (function_name, module_name)
+        text = f"Handler '{function_name}' missing on module '{module_name}'"
         raise _Fault("Runtime.HandlerNotFound", text) from None
 
 
@@ -309,10 +218,10 @@ def _prepare():
     """The interpreter as a function finds it: its paths, its streams, the names that site gives."""
     for add in (site.setquit, site.setcopyright, site.sethelper):
         add()
-    minor = "python%d.%d" % sys.version_info[:2]
+    minor = "python{}.{}".format(*sys.version_info)
     user = os.environ.get("PYTHONPATH", "").split(":")
     root = os.environ["LAMBDA_TASK_ROOT"]
-    wanted = [root, "/opt/python/lib/%s/site-packages" % minor, "/opt/python"]
+    wanted = [root, f"/opt/python/lib/{minor}/site-packages", "/opt/python"]
     sys.path[:0] = wanted
     sys.path += [path for path in [os.environ["LAMBDA_RUNTIME_DIR"], *user] if path and path not in sys.path]
     sys.path_importer_cache.clear()
@@ -320,10 +229,12 @@ def _prepare():
     time.tzset()
     for name in ("stdout", "stderr"):
         number = 1 if name == "stdout" else 2
-        stream = open(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+        stream = open(  # noqa: SIM115
+            number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+        )
         setattr(sys, name, stream)
-        setattr(sys, "__%s__" % name, stream)
-    sys.stdin = open(0)
+        setattr(sys, f"__{name}__", stream)
+    sys.stdin = open(0)  # noqa: SIM115
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
 
@@ -340,7 +251,7 @@ def run(fd, handler_name):
         else:
             code = 0 if stop.code is None else 1
             if stop.code is not None:
-                sys.stderr.write("%s\n" % stop.code)
+                sys.stderr.write(f"{stop.code}\n")
     except BaseException:
         traceback.print_exc()
     finally:
@@ -356,19 +267,19 @@ def run(fd, handler_name):
 
 def _serve(channel, handler_name):
     as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
-    _set_up_logging(as_json)
+    logs.set_up(as_json)
     try:
         handler = _load(handler_name)
     except Exception as problem:
         document = _document(problem, "", 2)
-        _log_error(document, as_json)
+        logs.log_error(document, as_json)
         channel.send(_head(b"init/error", json.dumps(document).encode()))
         channel.receive()
         sys.exit(1)
     channel.send(_NEXT)
     while True:
         headers, body = channel.next()
-        request_id = _RequestId.current = headers["lambda-runtime-aws-request-id"]
+        request_id = logs.RequestId.current = headers["lambda-runtime-aws-request-id"]
         trace = headers.get("lambda-runtime-trace-id")
         if trace is not None:
             os.environ["_X_AMZN_TRACE_ID"] = trace
@@ -377,7 +288,7 @@ def _serve(channel, handler_name):
             path = b"invocation/%b/response" % request_id.encode()
         except Exception as problem:
             document = _document(problem, request_id, 2)
-            _log_error(document, as_json)
+            logs.log_error(document, as_json)
             answer = json.dumps(document).encode()
             path = b"invocation/%b/error" % request_id.encode()
         sys.stdout.flush()
@@ -397,5 +308,5 @@ def _run_one(handler, headers, body):
     try:
         event = json.loads(body.decode()) if body else {}
     except ValueError as problem:
-        raise _Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % problem) from None
+        raise _Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {problem}") from None
     return _marshal(handler(event, LambdaContext(headers)))

@@ -12,9 +12,21 @@ import os
 import sys
 
 _DIRECTORY = "/var/runtime"
-_LAZY = ("botocore.client", "botocore.httpsession", "botocore.endpoint", "boto3.dynamodb.conditions", "boto3.dynamodb.types")
+_LAZY = (
+    "botocore.client",
+    "botocore.httpsession",
+    "botocore.endpoint",
+    "boto3.dynamodb.conditions",
+    "boto3.dynamodb.types",
+)
 _DOCUMENTS = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
-_CONFIGURATION = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DATA_PATH")
+_CONFIGURATION = (
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_DATA_PATH",
+)
 
 
 def preload(directories):

@@ -1,6 +1,6 @@
 """The template process of which function instances are forked, and the first process (init) of each instance.
 
-    freehold_zygote.py zygote CONTROL_FD [DIRECTORY...]   serve requests, one fork each; boto3 is preloaded from the directories
+    freehold_zygote.py zygote CONTROL_FD [DIRECTORY...]   one fork per request; boto3 preloaded from the directories
     freehold_zygote.py single API_FD LOG_FD CONTROL_FD    be one instance (where forking in a sandbox is refused)
 
 It runs no user code, opens no connection and starts no thread. A request is a JSON object with three descriptors:
@@ -20,9 +20,9 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import freehold_cage as cage  # noqa: E402
-import freehold_client as client  # noqa: E402
-import freehold_sdk as sdk  # noqa: E402
+import freehold_cage as cage
+import freehold_client as client
+import freehold_sdk as sdk
 
 del sys.path[0]
 
