@@ -112,6 +112,15 @@ def current(tx: ReadTx, schema: Schema) -> None:
         raise Stale
 
 
+async def renew(platform: Platform, place: Place, schema: Schema, failure: Exception) -> Schema:
+    """What to try again with after `failure`: the table's latest schema. Where that is the one that was used, the failure
+    is no fault of an old schema, and is raised."""
+    fresh = await refresh(platform, place)
+    if fresh.version == schema.version and not isinstance(failure, Stale):
+        raise failure
+    return fresh
+
+
 async def reading(call: Call, place: Place, prepare: Callable[[Schema], Callable[[ReadTx], T]]) -> T:
     """Read from a table: `prepare` makes the body for a schema, and is asked again when the schema has changed."""
     platform = call.platform
@@ -119,8 +128,8 @@ async def reading(call: Call, place: Place, prepare: Callable[[Schema], Callable
     while True:
         try:
             return await platform.store.read(prepare(schema))
-        except Stale:
-            schema = await refresh(platform, place)
+        except (Stale, Fault) as failure:
+            schema = await renew(platform, place, schema, failure)
 
 
 async def writing(call: Call, place: Place, prepare: Callable[[Schema], Callable[[Tx], T]]) -> T:
@@ -130,5 +139,5 @@ async def writing(call: Call, place: Place, prepare: Callable[[Schema], Callable
     while True:
         try:
             return await platform.store.transact(prepare(schema))
-        except Stale:
-            schema = await refresh(platform, place)
+        except (Stale, Fault) as failure:
+            schema = await renew(platform, place, schema, failure)

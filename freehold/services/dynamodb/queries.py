@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from freehold.kit.faults import Fault
 from freehold.kit.tuples import after
 from freehold.ports.call import Call
 from freehold.rules.dynamodb import binding, legacy
@@ -15,7 +16,7 @@ from freehold.rules.dynamodb.paths import Projection
 from freehold.rules.dynamodb.values import Item, invalid
 from freehold.services.dynamodb import capacity, pages, ranges, rows
 from freehold.services.dynamodb.capacity import Consumed
-from freehold.services.dynamodb.catalog import Stale, place_of, refresh, schema_at
+from freehold.services.dynamodb.catalog import Stale, place_of, renew, schema_at
 from freehold.services.dynamodb.model import IndexSchema, Schema
 from freehold.services.dynamodb.pages import Page, Plan
 from freehold.services.dynamodb.requests import PROJECTION, Request
@@ -108,11 +109,11 @@ async def _run(call: Call, request: Request, make: Callable[[Schema], Plan]) -> 
     place = place_of(call, request["TableName"])
     schema = await schema_at(call.platform, place)
     while True:
-        plan = make(schema)
         try:
+            plan = make(schema)
             return plan, await pages.read_page(call.platform.store, plan)
-        except Stale:
-            schema = await refresh(call.platform, place)
+        except (Stale, Fault) as failure:
+            schema = await renew(call.platform, place, schema, failure)
 
 
 def _index(schema: Schema, request: Request, asked: Asked) -> IndexSchema | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.rules.dynamodb.values import invalid
+from freehold.rules.dynamodb.values import Item, invalid
 from freehold.services.dynamodb import capacity, idempotency, requests, rows, writes
 from freehold.services.dynamodb.capacity import Consumed
 from freehold.services.dynamodb.catalog import Place, Stale, current, place_of, refresh, schema_at
@@ -51,6 +51,8 @@ async def transact_write_items(call: Call, request: Request) -> Request:
         made, reasons = _make(parts, schemas)
         try:
             if any(reasons):
+                if not await _are_current(call, schemas):
+                    raise Stale
                 raise Cancelled([reason or {"Code": "None"} for reason in reasons])
             _check_distinct(made)
             outcomes = await call.platform.store.transact(_body(call, made, parts, token, digest, now))
@@ -89,6 +91,13 @@ def _part(call: Call, member: Request) -> Part:
 
 async def _schemas(call: Call, parts: list[Part]) -> dict[Place, Schema]:
     return {place: await schema_at(call.platform, place) for place in {part.place for part in parts}}
+
+
+async def _are_current(call: Call, schemas: dict[Place, Schema]) -> bool:
+    """Are the schemas, by which something was refused, the latest?"""
+    versions = [schema.version_key for schema in schemas.values()]
+    found = await call.platform.store.read(lambda tx: tx.get_many(versions))
+    return found == [schema.version for schema in schemas.values()]
 
 
 def _make(parts: list[Part], schemas: dict[Place, Schema]) -> tuple[list[Write], list[dict[str, Any] | None]]:
@@ -194,21 +203,7 @@ async def transact_get_items(call: Call, request: Request) -> Request:
     for member in request["TransactItems"]:
         get = member["Get"]
         asked.append((get, place_of(call, get["TableName"]), requests.projection_of(get)))
-    while True:
-        schemas = {place: await schema_at(call.platform, place) for place in {place for _, place, _ in asked}}
-        places = []
-        for get, place, _ in asked:
-            schema = schemas[place]
-            check_key(schema, get["Key"])
-            places.append(schema.prefix + schema.tail(get["Key"]))
-        if len(set(places)) != len(places):
-            raise invalid(_TWICE)
-        try:
-            found = await call.platform.store.read(_get_all(list(schemas.values()), places))
-            break
-        except Stale:
-            for place in schemas:
-                await refresh(call.platform, place)
+    found = await _get_all(call, [(get["Key"], place) for get, place, _ in asked])
     if sum(rows.size(row) for row in found if row is not None) > MAX_BYTES:
         raise invalid("Collective size of items in the transaction exceeds the limit of 4 MB")
     responses: list[Request] = []
@@ -228,10 +223,35 @@ async def transact_get_items(call: Call, request: Request) -> Request:
     return result
 
 
-def _get_all(schemas: list[Schema], places: list[bytes]) -> Callable[[ReadTx], list[bytes | None]]:
+async def _get_all(call: Call, asked: list[tuple[Item, Place]]) -> list[bytes | None]:
+    """The rows of items of several tables, at one point in time."""
+    while True:
+        schemas = {place: await schema_at(call.platform, place) for place in {place for _, place in asked}}
+        try:
+            return await call.platform.store.read(_gets(schemas, asked))
+        except Fault:
+            # Perhaps only a schema of old says so.
+            if await _are_current(call, schemas):
+                raise
+        except Stale:
+            pass
+        for place in schemas:
+            await refresh(call.platform, place)
+
+
+def _gets(schemas: dict[Place, Schema], asked: list[tuple[Item, Place]]) -> Callable[[ReadTx], list[bytes | None]]:
+    places = [_row_key(schemas[place], key) for key, place in asked]
+    if len(set(places)) != len(places):
+        raise invalid(_TWICE)
+
     def body(tx: ReadTx) -> list[bytes | None]:
-        for schema in schemas:
+        for schema in schemas.values():
             current(tx, schema)
         return tx.get_many(places)
 
     return body
+
+
+def _row_key(schema: Schema, key: Item) -> bytes:
+    check_key(schema, key)
+    return schema.prefix + schema.tail(key)
