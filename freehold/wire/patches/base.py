@@ -60,6 +60,7 @@ class Patch:
     - `namespace`: XML namespace where the model has none.
     - `roots`: name of the root element of an operation's result, where it is not the shape's.
     - `bare`: operations whose result is one member, written as the text of the root element itself.
+    - `media_types`: Content-Type of a payload by (structure, member), where the model names none.
     """
 
     protocols: tuple[str, ...] = ()
@@ -75,10 +76,22 @@ class Patch:
     bare: frozenset[str] = frozenset()
     validation: Validation = field(default_factory=Validation)
     crc32: bool = False
+    media_types: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def max_body_of(self, operation: str) -> int:
         """Bytes of body that the operation accepts."""
         return self.max_body.get(operation, self.default_max_body)
+
+    def with_media_types(self, shapes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The shapes with the media types of payloads on them."""
+        if not self.media_types:
+            return shapes
+        changed = dict(shapes)
+        for (structure, member), media_type in self.media_types.items():
+            raw = changed[structure]
+            members = {**raw["members"], member: {**raw["members"][member], "mediaType": media_type}}
+            changed[structure] = {**raw, "members": members}
+        return changed
 
     def with_query_names(self, shapes: Mapping[str, Any]) -> Mapping[str, Any]:
         """The shapes with the names of the query protocol on them."""

@@ -14,5 +14,7 @@ PATCH = Patch(
     default_max_body=6 * MIB,
     max_body={"CreateFunction": _UPLOAD, "UpdateFunctionCode": _UPLOAD, "PublishLayerVersion": _UPLOAD},
     # An unknown runtime is InvalidParameterValueException, with a list of its own.
+    # Invoke's answer is the function's JSON: the response carries Content-Type: application/json.
+    media_types={("InvocationResponse", "Payload"): "application/json"},
     validation=Validation(skip=frozenset({"Runtime"})),
 )
