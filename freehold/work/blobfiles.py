@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,7 @@ class Files:
         self.durable = durable
         self._threads = ThreadPoolExecutor(THREADS, "blobs")
         self._known: set[str] = set()
+        self._making = threading.Lock()
         self._nowait = _NOWAIT is not None and hasattr(os, "preadv")
 
     def prepare(self) -> None:
@@ -78,18 +80,20 @@ class Files:
     def create(self, name: str) -> int:
         """Open a new file for writing; in a thread."""
         folder = name[:3]
-        if folder not in self._known:
-            self._make(name)
-            self._known.add(folder)
+        with self._making:
+            if folder not in self._known:
+                self._make(name)
+                self._known.add(folder)
         return os.open(self._name(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def _make(self, name: str) -> None:
         first = self._directory / name[:2]
-        second = first / name[2:3]
-        if not second.is_dir():
-            second.mkdir(parents=True, exist_ok=True)
-            self.sync_directory(first)
+        (first / name[2:3]).mkdir(parents=True, exist_ok=True)
+        # Also where it was there: whoever made it may have died before its parent was synced.
+        self.sync_directory(first)
+        if name[:2] not in self._known:
             self.sync_directory(self._directory)
+            self._known.add(name[:2])
 
     def sync_directory(self, directory: Path | str) -> None:
         """Make a directory's entries durable."""

@@ -40,6 +40,8 @@ ORPHAN_S = 3600.0
 
 _WAKE = pack("blob", "wake")
 _PAGE = 200
+_RELEASES = 20_000
+_FORGET = 1_000
 
 
 class Blob(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
@@ -205,21 +207,36 @@ class Blobs:
 
     async def collect(self, *, grace: float = 0.0) -> int:
         """Remove the files of committed releases, `grace` seconds after they are seen; says how many blobs went."""
-        start, end = span("blob", "gone")
-        rows = await self._store.read_many(lambda tx: tx.scan(start, end, limit=_PAGE))
-        if rows and grace:
+        released = await self._released()
+        if released and grace:
             await asyncio.sleep(grace)
         gone = 0
-        for key, value in rows:
-            files: list[str] = msgspec.msgpack.decode(value, type=list[str])
+        done: list[bytes] = []
+        for key in released:
             if self._pins.get(str(unpack(key)[2])):
                 continue
+            value = await self._store.read_many(_get(key))
+            if value is None:
+                continue
+            files: list[str] = msgspec.msgpack.decode(value, type=list[str])
             await self._files.remove(files)
-            for at in range(0, len(files), 1000):
-                await self._store.transact(_delete([pack("blob", "claim", name) for name in files[at : at + 1000]]))
-            await self._store.transact(_delete([key]))
+            done += [*(pack("blob", "claim", name) for name in files), key]
             gone += 1
+            while len(done) >= _FORGET:
+                await self._store.transact(_delete(done[:_FORGET]))
+                done = done[_FORGET:]
+        if done:
+            await self._store.transact(_delete(done))
         return gone
+
+    async def _released(self) -> list[bytes]:
+        """Keys of the releases that wait, up to a bound."""
+        start, end = span("blob", "gone")
+        keys: list[bytes] = []
+        while len(keys) < _RELEASES and (rows := await self._store.read_many(_scan(start, end))):
+            keys += [key for key, _ in rows]
+            start = keys[-1] + b"\x00"
+        return keys
 
     async def _collect_for_ever(self) -> None:
         async with self._store.watch(_WAKE) as watch:
@@ -298,6 +315,14 @@ def _cut(blob: Blob, start: int, end: int) -> list[tuple[Blob, int, int]]:
         if at >= end:
             break
     return cuts
+
+
+def _get(key: bytes) -> blobfiles.Body[ReadTx, bytes | None]:
+    return lambda tx: tx.get(key)
+
+
+def _scan(start: bytes, end: bytes) -> blobfiles.Body[ReadTx, list[tuple[bytes, bytes]]]:
+    return lambda tx: tx.scan(start, end)
 
 
 def _get_many(keys: list[bytes]) -> blobfiles.Body[ReadTx, list[bytes | None]]:

@@ -5,8 +5,10 @@ has its own queue and its own worker, so that a slow or failing kind never holds
 at a time, under a lease whose epoch every acknowledging transaction checks; what a crashed worker had begun is still
 in its row and is performed again.
 
-Rows: `("outbox", "q", kind, due ms, id)` is what waits, in due order. Members of a group wait in `("outbox", "g", kind,
-group, n)`; only their head has a row in the queue, so the order within a group holds across retries.
+Rows: `("outbox", "q", kind, due ms, id)` is what waits, in due order; a payload of more than 1 KiB lies beside it in
+`("outbox", "p", kind, id)`, so that looking for what is due reads no payloads of what is under way. Members of a group
+wait in `("outbox", "g", kind, group, n)`; only their head has a row in the queue, so the order within a group holds
+across retries.
 """
 
 from __future__ import annotations
@@ -35,9 +37,10 @@ FLYING_BYTES = 32 << 20
 """Payload bytes of one kind under way at a time."""
 FIRST_RETRY_MS = 1_000
 MOST_RETRY_MS = 300_000
+_INLINE = 1_024
 _PAGE = 128
 _FINISH = 300
-_FINISH_BYTES = 8 << 20
+_FINISH_GROUPS = (12 << 20) // MAX_VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ Deliverer = Callable[[Delivery], Awaitable[None]]
 
 
 class _Row(msgspec.Struct, frozen=True, array_like=True):
-    payload: bytes
+    payload: bytes | None
+    """None: it has a row of its own."""
     first_ms: int
     attempt: int = 0
     group: bytes | None = None
@@ -103,7 +107,7 @@ class Outbox:
         if self._queues and kind not in self._queues:
             raise ValueError(f"no deliverer for outbox kind {kind!r}")
         if group is None:
-            _put(tx, kind, due_ms, id, _Row(payload, due_ms))
+            _put(tx, kind, due_ms, id, _Row(_payload(tx, kind, id, payload), due_ms))
         else:
             _add_member(tx, kind, group, _Member(id, payload, due_ms))
         tx.wake(_wake(kind))
@@ -140,6 +144,7 @@ class _Queue:
         self._kind, self._deliver, self._concurrency = kind, deliver, concurrency
         self._flying: set[bytes] = set()
         self._flying_bytes = 0
+        self._full = False
         self._landed = 0
         self._lost = False
         self._ended: list[tuple[bytes, _Row, int | None]] = []
@@ -150,31 +155,38 @@ class _Queue:
     async def run(self) -> None:
         async with self._alarm as alarm:
             while not self._lost:
-                room = self._concurrency - len(self._flying)
-                if room <= 0 or self._flying_bytes >= FLYING_BYTES:
+                if not self._has_room():
                     await alarm.wait(None)
                     continue
-                more, next_due = await self._begin(room)
-                if not more:
+                self._full, next_due = await self._begin()
+                if not self._full:
                     await alarm.wait(next_due)
 
-    async def _begin(self, room: int) -> tuple[bool, int | None]:
-        """Start what is due and not under way. (is there more at once, when the next is due)"""
+    def _has_room(self) -> bool:
+        """Once full, wait until an eighth is free: every look passes over all that is under way."""
+        free = self._concurrency - len(self._flying)
+        if self._flying_bytes >= FLYING_BYTES and self._flying:
+            return False
+        return free >= max(1, self._concurrency // 8) if self._full else free > 0
+
+    async def _begin(self) -> tuple[bool, int | None]:
+        """Start what is due and not under way. (is there more than there is room for, when the next is due)"""
         now = self._clock.now_ms()
         start, end = pack("outbox", "q", self._kind), pack("outbox", "q", self._kind, now + 1)
-        begun = 0
         while True:
             landed = self._landed
             page = await self._store.read(lambda tx, start=start: tx.scan(start, end, limit=_PAGE))  # type: ignore[misc]
             if landed != self._landed:
                 continue  # this page may show deliveries whose end was recorded while it was read
-            for key, value in page:
-                if key in self._flying:
-                    continue
-                if begun == room or self._flying_bytes >= FLYING_BYTES:
+            fresh = [(key, msgspec.msgpack.decode(value, type=_Row)) for key, value in page if key not in self._flying]
+            for key, row in fresh:
+                if len(self._flying) >= self._concurrency or self._flying_bytes >= FLYING_BYTES:
                     return True, None
-                self._launch(key, value)
-                begun += 1
+                payload = row.payload
+                if payload is None:
+                    payload = await self._store.read(_get(pack("outbox", "p", self._kind, _id(key))))
+                if payload is not None and key not in self._flying:
+                    self._launch(key, row, payload)
             if not page:
                 break
             start = page[-1][0] + b"\x00"
@@ -185,17 +197,16 @@ class _Queue:
         later = await self._store.read(lambda tx: tx.scan(start, end, limit=1))
         return _due(later[0][0]) if later else None
 
-    def _launch(self, key: bytes, value: bytes) -> None:
+    def _launch(self, key: bytes, row: _Row, payload: bytes) -> None:
         self._flying.add(key)
-        self._flying_bytes += len(value)
-        task = self._tasks.spawn(f"outbox: {self._kind}", self._perform(key, value))
+        self._flying_bytes += len(payload)
+        task = self._tasks.spawn(f"outbox: {self._kind}", self._perform(key, row, payload))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _perform(self, key: bytes, value: bytes) -> None:
-        row = msgspec.msgpack.decode(value, type=_Row)
-        id = str(unpack(key)[4])
-        delivery = Delivery(id, row.payload, row.attempt + 1, row.first_ms, self._kind, row.group)
+    async def _perform(self, key: bytes, row: _Row, payload: bytes) -> None:
+        id = _id(key)
+        delivery = Delivery(id, payload, row.attempt + 1, row.first_ms, self._kind, row.group)
         after_ms: int | None = None
         try:
             await self._deliver(delivery)
@@ -207,7 +218,7 @@ class _Queue:
                 "outbox %s %s failed on attempt %d; again in %d ms", self._kind, id, row.attempt + 1, after_ms
             )
         self._ended.append((key, row, after_ms))
-        self._flying_bytes -= len(value)
+        self._flying_bytes -= len(payload)
         if self._recording is None:
             self._recording = self._tasks.spawn(f"outbox: ends of {self._kind}", self._record())
 
@@ -233,11 +244,11 @@ class _Queue:
             self._recording = None
 
     def _batch(self) -> list[tuple[bytes, _Row, int | None]]:
-        """Ends that fit into one transaction: a retry writes its payload again, a group's end writes its follower."""
-        room, count = _FINISH_BYTES, 0
+        """Ends that fit into one transaction: the end of a group's head writes its follower."""
+        groups, count = 0, 0
         for _, row, after_ms in self._ended[:_FINISH]:
-            room -= len(row.payload) if after_ms is not None else (0 if row.group is None else MAX_VALUE)
-            if room < 0 and count:
+            groups += row.group is not None and after_ms is None
+            if groups > _FINISH_GROUPS:
                 break
             count += 1
         batch, self._ended = self._ended[:count], self._ended[count:]
@@ -250,8 +261,11 @@ class _Queue:
                 tx.delete(key)
                 if after_ms is not None:
                     again = _Row(row.payload, row.first_ms, row.attempt + 1, row.group, row.place)
-                    _put(tx, self._kind, now + after_ms, str(unpack(key)[4]), again)
-                elif row.group is not None:
+                    _put(tx, self._kind, now + after_ms, _id(key), again)
+                    continue
+                if row.payload is None:
+                    tx.delete(pack("outbox", "p", self._kind, _id(key)))
+                if row.group is not None:
                     _next_member(tx, self._kind, row.group, row.place)
 
         return body
@@ -292,6 +306,22 @@ def _due(key: bytes) -> int:
     return due
 
 
+def _id(key: bytes) -> str:
+    return str(unpack(key)[4])
+
+
+def _get(key: bytes) -> Callable[[ReadTx], bytes | None]:
+    return lambda tx: tx.get(key)
+
+
+def _payload(tx: Tx, kind: str, id: str, payload: bytes) -> bytes | None:
+    """What goes into the queue row; a large payload gets a row of its own."""
+    if len(payload) <= _INLINE:
+        return payload
+    tx.put(pack("outbox", "p", kind, id), payload)
+    return None
+
+
 def _put(tx: Tx, kind: str, due_ms: int, id: str, row: _Row) -> None:
     tx.put(pack("outbox", "q", kind, due_ms, id), msgspec.msgpack.encode(row))
 
@@ -303,7 +333,13 @@ def _add_member(tx: Tx, kind: str, group: bytes, member: _Member) -> None:
     place = 0 if last is None else int.from_bytes(last, "big") + 1
     tx.put(counter, place.to_bytes(8, "big"))
     if last is None:
-        _put(tx, kind, member.due_ms, member.id, _Row(member.payload, member.due_ms, 0, group, place))
+        _put(
+            tx,
+            kind,
+            member.due_ms,
+            member.id,
+            _Row(_payload(tx, kind, member.id, member.payload), member.due_ms, 0, group, place),
+        )
     else:
         tx.put(pack("outbox", "g", kind, group, place), msgspec.msgpack.encode(member))
 
@@ -317,10 +353,16 @@ def _next_member(tx: Tx, kind: str, group: bytes, place: int) -> None:
         return
     member = msgspec.msgpack.decode(value, type=_Member)
     tx.delete(following)
-    _put(tx, kind, member.due_ms, member.id, _Row(member.payload, member.due_ms, 0, group, place + 1))
+    _put(
+        tx,
+        kind,
+        member.due_ms,
+        member.id,
+        _Row(_payload(tx, kind, member.id, member.payload), member.due_ms, 0, group, place + 1),
+    )
 
 
 def pending(tx: ReadTx, kind: str, *, limit: int = 100) -> list[tuple[int, str]]:
     """(due ms, id) of what waits, soonest first: for doctor and tests."""
     start, end = pack("outbox", "q", kind), pack("outbox", "q", kind) + b"\xff"
-    return [(_due(key), str(unpack(key)[4])) for key, _ in tx.scan(start, end, limit=limit)]
+    return [(_due(key), _id(key)) for key, _ in tx.scan(start, end, limit=limit)]

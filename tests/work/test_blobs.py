@@ -130,6 +130,26 @@ def test_a_released_blob_goes_after_the_commit_and_not_before(tmp_path):
     asyncio.run(main())
 
 
+def test_many_releases_are_collected_together(tmp_path):
+    async def main():
+        store = memory_store()
+        blobs = await open_blobs(tmp_path, store)
+        for _ in range(50):
+            blob = await blobs.write(big(70_000))
+
+            def body(tx, blob=blob):
+                blobs.claim(tx, blob)
+                blobs.release(tx, blob)
+
+            await store.transact(body)
+        assert await blobs.collect() == 50
+        assert files(tmp_path) == []
+        assert await store.read(lambda tx: tx.scan(b"", b"\xff")) == []
+        await blobs.close()
+
+    asyncio.run(main())
+
+
 def test_a_reader_keeps_a_released_blob_until_it_is_done(tmp_path):
     async def main():
         store = memory_store()

@@ -161,6 +161,33 @@ def test_a_poison_payload_stops_nobody():
     asyncio.run(main())
 
 
+def test_large_payloads_survive_retries_and_leave_nothing():
+    async def main():
+        async def second_time(delivery):
+            if delivery.attempt == 1:
+                raise Retry(1000)
+            house.seen.append((delivery.id, delivery.payload, delivery.attempt))
+
+        house = House()
+        await house.start(second_time=second_time)
+        large = bytes(range(256)) * 4096
+
+        def body(tx):
+            for id, group in (("a", None), ("b", b"g"), ("c", b"g")):
+                house.outbox.add(tx, "second_time", large, id=id, due_ms=0, group=group)
+
+        await house.store.transact(body)
+        for _ in range(3):
+            await house.outbox.settle()
+            house.clock.advance(1)
+        assert sorted((id, attempt) for id, _, attempt in house.seen) == [("a", 2), ("b", 2), ("c", 2)]
+        assert all(payload == large for _, payload, _ in house.seen)
+        assert await house.store.read(lambda tx: tx.scan(b"\x02outbox", b"\x02outbox\xff")) == []
+        await house.stop()
+
+    asyncio.run(main())
+
+
 def test_a_group_keeps_its_order_even_when_its_head_must_wait():
     async def main():
         async def stumbling(delivery):
