@@ -31,7 +31,8 @@ async def accept(exchange: Exchange) -> None:
 async def identify(exchange: Exchange) -> None:
     """Find service, protocol and operation; read the body as that operation allows. Raises WireFault, TooLarge."""
     request = exchange.request
-    form = request.headers.get("content-type", "").startswith(FORM)
+    # curl and urllib call every body a form; only a POST can be a call by query, and a PUT to S3 may have any size.
+    form = request.method == "POST" and request.headers.get("content-type", "").startswith(FORM)
     if form:
         request.body = await body.read(request, exchange.receive, MAX_FORM)
     signing_name = exchange.signature.service if exchange.signature else None

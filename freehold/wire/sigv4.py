@@ -16,6 +16,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from freehold.kit.http import Request
+from freehold.wire import sigv2
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -68,6 +69,8 @@ class Signature:
     token: str | None = None
     payload: str | None = None
     expires: int | None = None
+    ends: int | None = None
+    """Set by Signature Version 2 only: when it ends, in seconds since the epoch."""
 
     @property
     def presigned(self) -> bool:
@@ -94,9 +97,17 @@ def read_signature(request: Request) -> Signature | None:
     query = request.query
     if "X-Amz-" in query and "X-Amz-Algorithm=" in query:
         return _read_query(request)
-    if "Signature=" in query and "AWSAccessKeyId=" in query:
-        raise AuthFailure("unsupported", what="Signature Version 2")
-    return None
+    return _read_version_2(request) if sigv2.is_signed(query) else None
+
+
+def _read_version_2(request: Request) -> Signature:
+    key, signature, ends, token = sigv2.claims(request)
+    if not (ends.isascii() and ends.isdigit() and len(ends) < 12):
+        raise AuthFailure("malformed", what="Invalid date (should be seconds since epoch)", query="yes")
+    return Signature(
+        access_key=key, date="", region="", service="s3", signed_headers=(), signature=signature, when="", token=token,
+        payload=UNSIGNED, expires=0, ends=int(ends),
+    )  # fmt: skip
 
 
 def _read_header(header: str, request: Request) -> Signature:
@@ -246,6 +257,9 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
     hash, and compared with the one it names. A streamed body is checked by whoever reads it (`chunked`, or the hash
     named by `signature.payload`).
     """
+    if signature.ends is not None:
+        _verify_version_2(request, signature, secret, wall, signature.ends)
+        return
     _check_time(signature, wall)
     _check_headers(request, signature)
     payload = payload_of(request, signature, body_hash)
@@ -263,6 +277,19 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
     named = signature.payload
     if body_hash is not None and named is not None and _HEX64.fullmatch(named) and named != body_hash:
         raise AuthFailure("bad-payload", client=named, server=body_hash)
+
+
+def _verify_version_2(request: Request, signature: Signature, secret: str, wall: float, ends: int) -> None:
+    if wall > ends:
+        raise AuthFailure("expired", expires=_iso(ends), server=_iso(wall), seconds="0")
+    if not sigv2.matches(request, signature.signature, str(ends), secret):
+        raise AuthFailure(
+            "mismatch",
+            canonical="",
+            string_to_sign=sigv2.string_to_sign(request, str(ends)),
+            signature=signature.signature[:128],
+            access_key=signature.access_key[:128],
+        )
 
 
 def _check_headers(request: Request, signature: Signature) -> None:

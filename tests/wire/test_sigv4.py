@@ -215,14 +215,6 @@ def test_unreadable_authorization(header: str, kind: str) -> None:
         assert auth_fault(kind, protocol, service, **refused.value.details).code
 
 
-def test_signature_version_2_is_refused_by_name() -> None:
-    request = Request("GET", "/b/k", "AWSAccessKeyId=a&Expires=1&Signature=x")
-    with pytest.raises(AuthFailure) as refused:
-        read_signature(request)
-    fault = auth_fault(refused.value.kind, "rest-xml", "s3", **refused.value.details)
-    assert "AWS4-HMAC-SHA256" in fault.message
-
-
 def test_host_must_be_signed() -> None:
     request = signed(v4())
     signature = read_signature(request)
