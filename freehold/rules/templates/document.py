@@ -7,11 +7,17 @@ TemplateError
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import yaml
 
 MAX_DEPTH = 100
+MAX_RAW_DEPTH = 1_000
+"""Brackets left open at once, those in texts (inline code) counted too."""
+
+_TOO_DEEP = "Template format error: the template is nested too deeply."
+_MARKS = re.compile(r"[\[\]{}]|(?:[-?][ \t]+){50,}")
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SHORT = [
@@ -51,12 +57,7 @@ class TemplateError(Exception):
 
 
 class _Loader(_LOADER):  # type: ignore[misc]
-    """PyYAML's safe loader with CloudFormation's tags; dates stay text, aliases and repeated keys are refused."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise TemplateError("Template error: YAML aliases are not allowed in CloudFormation templates")
-        return super().compose_node(parent, index)
+    """PyYAML's safe loader with CloudFormation's tags; dates stay text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -100,37 +101,75 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
+    _bound_nesting(text)
     try:
         return json.loads(text.lstrip("\ufeff"))
     except RecursionError as error:
-        raise TemplateError("Template format error: the template is nested too deeply.") from error
-    except ValueError:
-        # A YAML flow mapping starts with a brace as well.
-        return _yaml(text, "JSON")
+        raise TemplateError(_TOO_DEEP) from error
+    except json.JSONDecodeError as error:
+        try:
+            return _yaml(text)  # a YAML flow mapping starts with a brace as well
+        except TemplateError:
+            where = f"(line {error.lineno}, column {error.colno})"
+            raise TemplateError(f"Template format error: JSON not well-formed. {where}") from error
 
 
-def _yaml(text: str, what: str = "YAML") -> Any:
+def _yaml(text: str) -> Any:
+    _bound_nesting(text)
     try:
         loader = _Loader(text)
         try:
-            return loader.get_single_data()
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _check_nodes(node, set(), 0)
+            return loader.construct_document(node)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise TemplateError(f"Template format error: {what} not well-formed.{where}") from error
+        raise TemplateError(f"Template format error: YAML not well-formed.{where}") from error
     except yaml.YAMLError as error:
-        raise TemplateError(f"Template format error: {what} not well-formed.") from error
+        raise TemplateError("Template format error: YAML not well-formed.") from error
     except (ValueError, TypeError) as error:
         raise TemplateError("Template format error: unsupported structure.") from error
-    except RecursionError as error:
-        raise TemplateError("Template format error: the template is nested too deeply.") from error
+
+
+def _bound_nesting(text: str) -> None:
+    """Parsers recurse by nesting: what could exhaust their stack is refused before they see it."""
+    depth = most = 0
+    for mark in _MARKS.findall(text):
+        if mark in "[{":
+            depth += 1
+            most = max(most, depth)
+        elif mark in "]}":
+            depth -= 1
+        else:
+            most = MAX_RAW_DEPTH + 1
+    if most > MAX_RAW_DEPTH:
+        raise TemplateError(_TOO_DEEP)
+
+
+def _check_nodes(node: Any, seen: set[int], depth: int) -> None:
+    """Refuse aliases (a node met twice) and deep nesting, before anything is built."""
+    if id(node) in seen:
+        raise TemplateError("Template error: YAML aliases are not allowed in CloudFormation templates")
+    seen.add(id(node))
+    if depth > MAX_DEPTH:
+        raise TemplateError(_TOO_DEEP)
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_nodes(item, seen, depth + 1)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _check_nodes(key, seen, depth + 1)
+            _check_nodes(value, seen, depth + 1)
 
 
 def _check_nulls(value: Any, path: str, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise TemplateError("Template format error: the template is nested too deeply.")
+        raise TemplateError(_TOO_DEEP)
     if value is None:
         raise TemplateError(f"Template format error: [{path or '/'}] 'null' values are not allowed in templates")
     if isinstance(value, dict):

@@ -61,7 +61,9 @@ def refusal(policy: dict[str, Any] | None, action: str, logical_id: str, resourc
             allowed = True
     if allowed:
         return None
-    return f"Action denied by stack policy: no statement allows [{action}] for resource [LogicalResourceId/{logical_id}]"
+    return (
+        f"Action denied by stack policy: no statement allows [{action}] for resource [LogicalResourceId/{logical_id}]"
+    )
 
 
 def _applies(statement: dict[str, Any], action: str, logical_id: str, resource_type: str) -> bool:

@@ -10,7 +10,7 @@ delete ────────────────────────�
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from freehold.kit.faults import Fault
 from freehold.rules.templates import stack_policy
@@ -46,6 +46,7 @@ async def _finish(op: Operation, status: str, phase: str) -> str | None:
         outputs, exports = await _outputs(op)
         await op.commit(
             [op.stack_event(status)],
+            [] if phase else _settled(op.rows.values()),
             change=set_status(status, outputs=outputs),
             extra=lambda tx: _publish(tx, op, exports, phase),
             phase=phase,
@@ -159,11 +160,17 @@ async def _garbage(op: Operation) -> list[Garbage]:
     return await op.platform.store.read(lambda tx: state.garbage(tx, op.keys, op.uid))
 
 
+def _settled(rows: Iterable[Resource]) -> list[Resource]:
+    """The rows that remembered a state before, made to forget it."""
+    changed = [row for row in rows if row.change or row.before]
+    for row in changed:
+        row.change, row.before = "", None
+    return changed
+
+
 async def _settle(op: Operation, status: str, reason: str | None) -> None:
     """The stack is stable again: nothing remembers a state before."""
-    rows = [row for name, row in op.rows.items() if name in op.plan.graph and (row.change or row.before)]
-    for row in rows:
-        row.change, row.before = "", None
+    rows = _settled(row for name, row in op.rows.items() if name in op.plan.graph)
     spare = op.stack.last_good.generation if op.stack.last_good else None
 
     def forget(tx: Tx) -> None:
@@ -215,9 +222,7 @@ async def cleanup_rollback(op: Operation) -> str:
             state.drop_template(tx, op.keys, op.uid, failed_definition.generation)
             state.set_imports(tx, op.keys, op.uid, failed_definition.imports, op.stack.last_good.imports)
 
-    rows = [row for name, row in op.rows.items() if name not in created and (row.change or row.before)]
-    for row in rows:
-        row.change, row.before = "", None
+    rows = _settled(row for name, row in op.rows.items() if name not in created)
     await op.commit([op.stack_event("UPDATE_ROLLBACK_COMPLETE")], rows, change=restore, extra=forget, phase="")
     return ""
 
