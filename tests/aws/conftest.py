@@ -26,6 +26,8 @@ class Server:
     url: str
     process: subprocess.Popen[str]
     data: Path
+    said: str = ""
+    """What it printed until it was ready: the root credentials of a new guarded installation."""
 
     def client(self, service: str, account: str = "000000000000", region: str = "us-east-1", **config: Any) -> Any:
         """A boto3 client of one account."""
@@ -45,10 +47,12 @@ def start(data: Path, *flags: str) -> Server:
         text=True,
     )
     assert process.stdout is not None
+    said = ""
     for line in process.stdout:
+        said += line
         found = re.search(r"ready at (http://\S+)", line)
         if found:
-            return Server(found.group(1), process, data)
+            return Server(found.group(1), process, data, said)
     raise RuntimeError(f"the server ended with {process.wait()} before it was ready")
 
 
