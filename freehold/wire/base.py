@@ -39,6 +39,8 @@ class Operation(Protocol):
     http_path: str
     max_body: int
     """Bytes of body that AWS accepts; refused before it is buffered."""
+    compressible: bool
+    """May clients gzip the body?"""
     parsers: dict[str, Callable[..., dict[str, Any]]]
     """By protocol, compiled at first use; wire's own."""
     renderers: dict[str, Callable[..., Any]]

@@ -32,6 +32,7 @@ class Operation:
         self.http_path: str = http.get("requestUri", "/")
         self.http_status: int = http.get("responseCode", 200)
         self.max_body = service.patch.max_body_of(self.name)
+        self.compressible = "requestcompression" in raw
         self.parsers: dict[str, Callable[..., dict[str, Any]]] = {}
         self.renderers: dict[str, Callable[..., Any]] = {}
         self.validator: Callable[[dict[str, Any]], None] | None = None

@@ -8,6 +8,7 @@ from typing import Any, cast
 from freehold.kit.faults import not_implemented
 from freehold.kit.http import Request
 from freehold.wire.base import CBOR, EC2, JSON, QUERY, REST_JSON, REST_XML, Match
+from freehold.wire.inflate import inflated
 from freehold.wire.models import Operation
 from freehold.wire.protocols import cbor, json, query, restjson, restxml
 from freehold.wire.protocols.malformed import Malformed
@@ -40,6 +41,8 @@ def parse(match: Match, request: Request) -> dict[str, Any]:
     assert operation is not None
     parser = operation.parsers.get(match.protocol) or _compile(cast(Operation, operation), match.protocol)
     try:
+        if "content-encoding" in request.headers and operation.compressible:
+            request = inflated(request, operation.max_body)
         return parser(match, request)
     except RecursionError:
         # Readers recurse as deep as the input nests; what exhausts Python's stack is far beyond any service's limit.

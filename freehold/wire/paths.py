@@ -125,22 +125,20 @@ class PathTrie:
         leaf.add(operation)
 
     def find(self, method: str, path: str) -> tuple[Leaf, dict[str, str]] | None:
-        """The leaf of a method and a raw path, and its labels, percent-decoded."""
+        """The leaf of a method and a raw path, and its labels, percent-decoded. UnicodeDecodeError if not UTF-8."""
         values: list[str] = []
         found = _walk(self._root, _segments(path), 0, method, values)
         if found is None:
             return None
         leaf, labels = found
         return leaf, {
-            label: unquote(value) if "%" in value else value for label, value in zip(labels, values, strict=True)
+            label: unquote(value, errors="strict") if "%" in value else value
+            for label, value in zip(labels, values, strict=True)
         }
 
-    def knows_path(self, path: str) -> bool:
-        """Does any method answer here?"""
-        return any(
-            _walk(self._root, _segments(path), 0, method, [])
-            for method in ("GET", "PUT", "POST", "DELETE", "HEAD", "PATCH")
-        )
+    def knows(self, method: str, path: str) -> bool:
+        """Does anything answer this method and raw path?"""
+        return _walk(self._root, _segments(path), 0, method, []) is not None
 
 
 def _segments(path: str) -> list[str]:
@@ -158,6 +156,8 @@ def _walk(
         found = _walk(literal, segments, at + 1, method, values)
         if found is not None:
             return found
+    if not segment and at == len(segments) - 1 and method in node.leaves:
+        return node.leaves[method]  # `/bucket/` is the bucket
     depth = len(values)
     if node.label is not None and segment:
         values.append(segment)

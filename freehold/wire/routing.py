@@ -9,6 +9,7 @@ from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.http import Request
 from freehold.wire.base import CBOR, EC2, JSON, QUERY, REST_JSON, REST_XML, Match, WireFault
 from freehold.wire.base import Service as AnyService
+from freehold.wire.inflate import inflated
 from freehold.wire.models import Service
 from freehold.wire.paths import PathTrie
 from freehold.wire.protocols.query import form_pairs
@@ -26,11 +27,14 @@ def match(services: Sequence[AnyService], request: Request, *, hint: str | None 
     """
     router = _ROUTERS.get(id(services))
     if router is None or router.services is not services:
+        if len(_ROUTERS) >= _MAX_ROUTERS:
+            _ROUTERS.clear()
         router = _ROUTERS[id(services)] = Router(services)
     return router.match(request, hint)
 
 
 _ROUTERS: dict[int, Router] = {}
+_MAX_ROUTERS = 256
 
 
 class Router:
@@ -118,7 +122,7 @@ class Router:
             raise WireFault(not_implemented(f"the service {hint!r}"), Match(UNKNOWN, QUERY))
         first = services[0] if services else UNKNOWN
         try:
-            pairs = form_pairs(request)
+            pairs = form_pairs(inflated(request, first.patch.default_max_body))
         except Fault as fault:
             raise WireFault(fault, Match(first, _query_protocol(first))) from None
         named = dict(pairs)
@@ -145,7 +149,7 @@ class Router:
     def _unsigned(self, request: Request) -> Match:
         others = [service for service in self._rests if service is not self._s3]
         for service in others:
-            if self._trie(service).find(request.method, request.path) is not None:
+            if self._trie(service).knows(request.method, request.path):
                 return self._rest([service], request)
         if self._s3 is not None:
             return self._rest([self._s3], request)
@@ -159,7 +163,10 @@ class Router:
             pairs = request.query_pairs()
             query = dict(pairs)
         for service in services:
-            found = self._trie(service).find(method, path)
+            try:
+                found = self._trie(service).find(method, path)
+            except UnicodeDecodeError:
+                raise _bad_path(service) from None
             if found is not None:
                 leaf, params = found
                 operation = leaf.choose(query, request.headers)
@@ -181,6 +188,13 @@ class Router:
         return _no_operation(service, service.protocols[0], "")
 
 
+def _bad_path(service: Service) -> WireFault:
+    protocol = service.protocols[0]
+    if protocol == REST_XML:
+        return WireFault(Fault("InvalidURI", "Couldn't parse the specified URI.", status=400), Match(service, protocol))
+    return WireFault(Fault("SerializationException", "The path is not UTF-8.", status=400), Match(service, protocol))
+
+
 def _resource_type(request: Request) -> str:
     if request.path in ("", "/"):
         return "SERVICE"
@@ -188,7 +202,7 @@ def _resource_type(request: Request) -> str:
 
 
 def _is_form(request: Request) -> bool:
-    return request.headers.get("content-type", "").startswith(_FORM)
+    return request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM)
 
 
 def _query_protocol(service: Service) -> str:

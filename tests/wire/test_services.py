@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import hashlib
 from typing import Any
 from urllib.parse import urlencode
@@ -402,3 +403,59 @@ def example(service: Service, name: str) -> Request:
         elif member.location == "header":
             headers[(member.wire_name or "").lower()] = "1"
     return Request(operation.http_method, re.sub(r"\{[^}]+\}", "x", path), "&".join(pairs), headers)
+
+
+def test_a_path_that_ends_in_a_slash_is_the_bucket_and_keys_keep_theirs() -> None:
+    assert (
+        wire.match(SERVICES, Request("GET", "/bucket/"), hint="s3").operation
+        is wire.load("s3").operations["ListObjects"]
+    )
+    for path, key in (("/b//k", "/k"), ("/b/k/", "k/"), ("/b/a%2Fb%20c", "a/b c"), ("/b/../x", "../x")):
+        match = wire.match(SERVICES, Request("GET", path), hint="s3")
+        assert match.path_params == {"Bucket": "b", "Key": key}
+
+
+def test_a_path_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(WireFault) as refused:
+        wire.match(SERVICES, Request("GET", "/b/%ff"), hint="s3")
+    assert refused.value.code == "InvalidURI"
+
+
+@pytest.mark.parametrize("protocol", ["json", "query", "smithy-rpc-v2-cbor"])
+def test_bodies_may_be_gzipped_where_the_model_says_so(protocol: str) -> None:
+    request = serialized(
+        "cloudwatch", "PutMetricData", {"Namespace": "n", "MetricData": [{"MetricName": "m"}]}, protocol
+    )
+    request.headers["content-encoding"] = "gzip"
+    request.body = gzip.compress(request.body)
+    match = route("cloudwatch", request)
+    assert wire.parse(match, request) == {"Namespace": "n", "MetricData": [{"MetricName": "m"}]}
+
+
+def test_a_gzip_bomb_is_not_unpacked() -> None:
+    request = serialized("cloudwatch", "PutMetricData", {"Namespace": "n", "MetricData": []}, "json")
+    match = route("cloudwatch", request)
+    request.headers["content-encoding"] = "gzip"
+    for body, code in (
+        (gzip.compress(b" " * 50_000_000), "RequestEntityTooLargeException"),
+        (b"x", "SerializationException"),
+    ):
+        request.body = body
+        with pytest.raises(Fault) as refused:
+            wire.parse(match, request)
+        assert refused.value.code == code
+
+
+def test_lambda_has_its_own_word_for_a_body_that_is_no_json() -> None:
+    request = Request("POST", "/2015-03-31/functions", "", {}, b"{")
+    match = route("lambda", request)
+    with pytest.raises(Fault) as refused:
+        wire.parse(match, request)
+    assert refused.value.code == "InvalidRequestContentException"
+
+
+def test_chunked_framing_is_neither_counted_nor_stored_by_s3() -> None:
+    headers = {"content-encoding": "aws-chunked,gzip", "x-amz-decoded-content-length": "5", "content-length": "99"}
+    request = Request("PUT", "/b/k", "", headers, b"")
+    parsed = wire.parse(route("s3", request), request)
+    assert (parsed["ContentLength"], parsed["ContentEncoding"]) == (5, "gzip")

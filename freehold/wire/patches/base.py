@@ -58,6 +58,7 @@ class Patch:
     - `type_prefixes`: what stands before `#Code` in the `__type` of a JSON error; "" is the default for the service.
     - `hidden`: operations that never match, because AWS serves them at another address or they are superseded.
     - `namespace`: XML namespace where the model has none.
+    - `malformed`: code of the fault for a body that is no JSON.
     - `roots`: name of the root element of an operation's result, where it is not the shape's.
     - `bare`: operations whose result is one member, written as the text of the root element itself.
     - `media_types`: Content-Type of a payload by (structure, member), where the model names none.
@@ -76,6 +77,7 @@ class Patch:
     bare: frozenset[str] = frozenset()
     validation: Validation = field(default_factory=Validation)
     crc32: bool = False
+    malformed: str = "SerializationException"
     media_types: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def max_body_of(self, operation: str) -> int:

@@ -11,6 +11,7 @@ from freehold.wire.patches.base import MIB, Patch, Validation
 _UPLOAD = 70_167_211  # the limit that AWS itself names in RequestEntityTooLargeException for direct uploads
 
 PATCH = Patch(
+    malformed="InvalidRequestContentException",
     default_max_body=6 * MIB,
     max_body={"CreateFunction": _UPLOAD, "UpdateFunctionCode": _UPLOAD, "PublishLayerVersion": _UPLOAD},
     # An unknown runtime is InvalidParameterValueException, with a list of its own.

@@ -183,10 +183,18 @@ class Heads:
 
 
 def header_value(value: str) -> str:
-    """A header can hold neither line breaks nor NUL: nothing that a customer stored may split a response."""
-    if value.isprintable():
+    """Text as a header can hold it: nothing that a customer stored may split a response.
+
+    What Latin-1 cannot say is written as S3 writes metadata (RFC 2047).
+    """
+    if value.isascii() and value.isprintable():
         return value
-    return value.replace("\r", " ").replace("\n", " ").replace("\0", " ")
+    value = value.replace("\r", " ").replace("\n", " ").replace("\0", " ")
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return f"=?UTF-8?B?{text.write_blob(value)}?="
+    return value
 
 
 def _header_writer(member: Shape) -> Callable[[Any], str]:

@@ -29,6 +29,7 @@ def parser(operation: Operation) -> Callable[[Match, Request], dict[str, Any]]:
         return lambda match, request: {}
     bindings = Bindings(shape)
     read_body = _body_reader(shape, bindings, operation)
+    code = operation.service.patch.malformed
 
     def parse(match: Match, request: Request) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -36,6 +37,8 @@ def parser(operation: Operation) -> Callable[[Match, Request], dict[str, Any]]:
             if read_body is not None:
                 read_body(request, out)
             bindings.read(match, request, out)
+        except NotJson as malformed:
+            raise Fault(code, str(malformed), status=400) from None
         except Malformed as malformed:
             raise serialization_fault(str(malformed)) from None
         return out
@@ -43,12 +46,16 @@ def parser(operation: Operation) -> Callable[[Match, Request], dict[str, Any]]:
     return parse
 
 
+class NotJson(Malformed):
+    """The body is no JSON at all."""
+
+
 def loads(body: bytes) -> Any:
     """A JSON document of a request."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise Malformed("Could not parse request body into json") from None
+        raise NotJson("Could not parse request body into json") from None
 
 
 def _body_reader(

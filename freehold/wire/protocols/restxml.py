@@ -181,7 +181,8 @@ def _document_writer(operation: Operation, tag: str, shape: Shape) -> Callable[[
     root = shape
     if service.name == "s3" and "xmlNamespace" not in shape.traits:
         root = Shape(service.shapes, {"shape": shape.name, "xmlNamespace": {"uri": _S3_NAMESPACE}})
-    write = xmlvalues.element_writer(tag, root, service.compiled, timestamps.ISO, REST_XML)
+    times = timestamps.ISO_MILLIS if service.name == "s3" else timestamps.ISO
+    write = xmlvalues.element_writer(tag, root, service.compiled, times, REST_XML)
     return lambda value: ((_PROLOG + write(value)).encode(), "application/xml")
 
 

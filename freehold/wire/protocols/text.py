@@ -117,6 +117,7 @@ _WRITERS: dict[str, Writer] = {
 }
 _TIMES: dict[str, Writer] = {
     timestamps.ISO: timestamps.to_iso,
+    timestamps.ISO_MILLIS: timestamps.to_iso_millis,
     timestamps.EPOCH: timestamps.to_epoch,
     timestamps.HTTP: timestamps.to_http,
 }

@@ -10,6 +10,7 @@ from functools import lru_cache
 from freehold.wire.protocols.malformed import Malformed
 
 ISO = "iso8601"
+ISO_MILLIS = "iso8601-millis"
 EPOCH = "unixTimestamp"
 HTTP = "rfc822"
 
@@ -40,7 +41,7 @@ def _iso(seconds: int) -> str:
 
 
 def to_iso_millis(seconds: float) -> str:
-    """`2014-04-29T18:30:38.000Z`, as S3 and the query services write it."""
+    """`2014-04-29T18:30:38.000Z`, as S3 writes it."""
     whole, rest = divmod(round(seconds * 1000), 1000)
     return f"{_iso(whole)}.{rest:03d}Z"
 
