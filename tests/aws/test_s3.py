@@ -277,3 +277,49 @@ def test_large_objects_stream_with_flat_memory(server: Any, s3: Any, bucket: str
     assert count == size and f'"{running.hexdigest()}"' == etag
     assert most - before < 40 * MIB, f"{(most - before) >> 20} MiB more"
     s3.delete_object(Bucket=bucket, Key="large")
+
+
+def chunked(bucket: str, key: str, body: bytes, trailer: bytes, **headers: str) -> Any:
+    """A PUT as the SDKs for JavaScript, Java and Go send it: aws-chunked, its checksum in the trailer."""
+    pieces = [body[at : at + 70_000] for at in range(0, len(body), 70_000)]
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n" + trailer + b"\r\n\r\n"
+    return framed, {
+        "content-encoding": "aws-chunked",
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-decoded-content-length": str(len(body)),
+        "x-amz-trailer": "x-amz-checksum-crc32",
+        "x-amz-sdk-checksum-algorithm": "CRC32",
+        **headers,
+    }
+
+
+def test_aws_chunked_bodies_with_checksums_in_the_trailer(server: Any, s3: Any, bucket: str, account: str) -> None:
+    import base64
+    import zlib
+
+    body = hashlib.shake_128(b"chunks").digest(200_000)
+    value = base64.b64encode(zlib.crc32(body).to_bytes(4, "big"))
+    scope = f"{account}/20260101/us-east-1/s3/aws4_request"
+    authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
+    signed = {"authorization": authorization, "x-amz-date": "20260101T000000Z"}
+
+    def put(trailer: bytes, **headers: str) -> int:
+        framed, head = chunked(bucket, "chunked", body, trailer, **signed, **headers)
+        request = urllib.request.Request(f"{server.url}/{bucket}/chunked", data=framed, method="PUT", headers=head)
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+
+    assert put(b"x-amz-checksum-crc32:" + value) == 200
+    got = s3.get_object(Bucket=bucket, Key="chunked", ChecksumMode="ENABLED")
+    assert got["Body"].read() == body and got["ChecksumCRC32"].encode() == value and "ContentEncoding" not in got
+    for trailer, code in (
+        (b"x-amz-checksum-crc32:AAAAAA==", b"BadDigest"),
+        (b"x-amz-checksum-crc32:???", b"InvalidRequest"),
+        (b"x-amz-other:1", b"MalformedTrailerError"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            put(trailer)
+        assert caught.value.code == 400 and b"<Code>" + code + b"</Code>" in caught.value.read()
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        put(b"x-amz-checksum-crc32:" + value, **{"x-amz-decoded-content-length": "5"})
+    assert b"<Code>IncompleteBody</Code>" in caught.value.read()
