@@ -76,7 +76,7 @@ def detect() -> tuple[Hierarchy | None, str]:
         return _Version1(version1, owner), "cgroup v1: " + ", ".join(sorted(version1))
     if unified is not None:
         return _detect_unified(unified, owner)
-    return None, "no writable control group hierarchy"
+    return None, "resource limits and a watch: no writable control group hierarchy"
 
 
 def _detect_unified(unified: Path, owner: str) -> tuple[Hierarchy | None, str]:
@@ -94,7 +94,7 @@ def _detect_unified(unified: Path, owner: str) -> tuple[Hierarchy | None, str]:
             return _Version2(root, frozenset(offered | {"freezer"}), owner), "cgroup v2: " + ", ".join(sorted(offered))
         except OSError:
             continue
-    return None, "cgroup v2 without delegated memory and pids controllers"
+    return None, "resource limits and a watch: cgroup v2 without delegated memory and pids controllers"
 
 
 def _mounts() -> tuple[dict[str, Path], Path | None]:

@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from freehold.kit.clock import iso8601
-from freehold.runtime import errors
+from freehold.runtime import errors, process_tree
 from freehold.runtime.api import Connection
 from freehold.runtime.base import FunctionSpec, Invocation, LogEvent, Outcome
 from freehold.runtime.errors import Failure
@@ -254,7 +254,7 @@ class Instance:
         if running is None:
             return
         self.log_timeout(running.invocation)
-        self._peak_kb = max(self._peak_kb, _peak_of_tree(self.pid))
+        self._peak_kb = max(self._peak_kb, process_tree.peak_kb(self.pid))
         self._end(errors.timed_out(self.spec.timeout_s))
         self.kill()
 
@@ -304,7 +304,7 @@ class Instance:
     def memory_used_mb(self) -> int:
         """Peak resident memory, never more than the function has."""
         if not self._peak_kb or self.runtime_api is not None:
-            self._peak_kb = max(self._peak_kb, _peak_of_tree(self.pid))
+            self._peak_kb = max(self._peak_kb, process_tree.peak_kb(self.pid))
         return min(self.spec.memory_mb, max(1, -(-self._peak_kb // 1024)))
 
     # ------------------------------------------------------------ what the Runtime API hears
@@ -412,7 +412,7 @@ class Instance:
     def exceeds_memory(self) -> bool:
         """More resident memory than the function has: it must die, as on Lambda. Cheap while it is well below."""
         if self.group is None:
-            return False
+            return process_tree.resident_kb(self.pid) * 1024 > self._memory_bytes
         try:
             return self.group.charged_bytes() > self._memory_bytes and self.group.resident_bytes() > self._memory_bytes
         except OSError:
@@ -448,10 +448,16 @@ class Instance:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             if self.crew.launcher.shares_pids:
-                with contextlib.suppress(OSError):
-                    os.killpg(self.pid, signal.SIGKILL)
+                self._kill_group()
         else:
             self._died()
+
+    def _kill_group(self) -> None:
+        """Where the instance has no pid namespace that ends with its first process."""
+        pids = self.group.pids() if self.group is not None else []
+        for kill, number in [(os.killpg, self.pid), *[(os.kill, pid) for pid in pids]]:
+            with contextlib.suppress(OSError):
+                kill(number, signal.SIGKILL)
 
     def _died(self) -> None:
         if self.state is State.DEAD:
@@ -498,19 +504,3 @@ class Instance:
 def _one_line(text: str) -> str:
     """Header values come from callers: no line may end early."""
     return text.replace("\r", " ").replace("\n", " ")
-
-
-def _peak_of_tree(pid: int) -> int:
-    """Peak resident KiB of the runtime, the child of an instance's first process; 0 where it cannot be known."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            children = file.read().split()
-        peak = 0
-        for child in children:
-            with open(f"/proc/{child}/status") as file:
-                for line in file:
-                    if line.startswith("VmHWM:"):
-                        peak = max(peak, int(line.split()[1]))
-        return peak
-    except OSError:
-        return 0

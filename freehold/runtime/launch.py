@@ -25,7 +25,8 @@ ZYGOTE, BUBBLEWRAP, PROCESS = "zygote", "bubblewrap", "process"
 _SDK = "boto3"
 _MAX_PROCESSES = 1024
 _MAX_FILES = 1024
-_DATA_SLACK_MB = 64
+_DATA_FACTOR, _DATA_SLACK_MB = 2, 512
+"""Without a memory group: a backstop for what grows faster than the watch looks."""
 _NESTED_UID = 993
 """The uid of Lambda's own sandbox user, given where the server cannot give instances users of their own."""
 _PYTHON = ("-I", "-S", "-X", "utf8")
@@ -149,7 +150,7 @@ class Launcher:
         spec = instance.spec
         opt = self._opt.get(spec.layers)
         task_root = str(spec.code) if self.mode == PROCESS else "/var/task"
-        runtime_directory = str(sandbox.BOOTSTRAP) if self.mode == PROCESS else sandbox.RUNTIME_DIRECTORY
+        runtime_directory = self._links() if self.mode == PROCESS else sandbox.RUNTIME_DIRECTORY
         variables = environment.of_instance(
             spec,
             instance.stream_name,
@@ -177,13 +178,22 @@ class Launcher:
             request["nested_user"] = _NESTED_UID
         return request
 
+    def _links(self) -> str:
+        """/var/runtime for plain processes: a directory of links to boto3's packages."""
+        directory = self._scratch / "runtime"
+        if not directory.is_dir():
+            directory.mkdir(mode=0o755)
+            for name, path in self._host.packages.items():
+                (directory / name).symlink_to(path)
+        return str(directory)
+
     def _limits(self, spec: FunctionSpec) -> dict[str, int]:
         limits = {"CORE": 0, "NOFILE": _MAX_FILES, "NPROC": _MAX_PROCESSES}
         if self.mode == PROCESS and not self._host.root:
             # Without a user of its own the limit would count every process of the server's user.
             del limits["NPROC"]
         if not self._has_memory_group:
-            limits["DATA"] = (spec.memory_mb + _DATA_SLACK_MB) * 1024 * 1024
+            limits["DATA"] = (_DATA_FACTOR * spec.memory_mb + _DATA_SLACK_MB) * 1024 * 1024
         return limits
 
     def _command(
@@ -223,7 +233,6 @@ class Launcher:
             script = f"{sandbox.RUNTIME_DIRECTORY}/freehold/python/freehold_zygote.py"
         else:
             command, script = [], str(sandbox.BOOTSTRAP / "python" / "freehold_zygote.py")
-            request["sdk"] = {name: str(path) for name, path in self._host.packages.items()}
         command += [python.path, *_PYTHON, script, "single", *numbers]
         # The request waits in the control socket; the parent's end wrote it before the process exists.
         instance.post_request(orjson.dumps(request))
@@ -235,7 +244,8 @@ class Launcher:
     def isolation(self) -> dict[str, str]:
         """Mechanism -> how, or why not."""
         if self.mode == PROCESS:
-            return {"namespaces": f"none: {self.reason}", "system call filter": "seccomp", "user": self._user()}
+            none = f"none: {self.reason}; functions see the host's files as their user may, and share /tmp"
+            return {"namespaces": none, "system call filter": "seccomp", "user": self._user()}
         how = "forked from a template in bubblewrap" if self.mode == ZYGOTE else f"a bubblewrap each: {self.reason}"
         return {
             "namespaces": f"mount, pid, ipc, uts ({how})",

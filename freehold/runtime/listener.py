@@ -7,12 +7,11 @@ where instances have no users of their own, by the socket's inode among the inst
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import struct
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
+from freehold.runtime import process_tree
 from freehold.runtime.api import Connection
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _REQUEST = 4, 20, 1
 _HEADER = struct.Struct("=IHHII")
 _ANSWER_IDS = struct.Struct("=II")
 _IDS_OFFSET = _HEADER.size + 4 + 48 + 12
-_MAX_DESCRIPTORS = 4096
 
 
 class _CheckedConnection(Connection):
@@ -51,7 +49,7 @@ def _belongs(instance: Instance, peer_port: int, own_port: int) -> bool:
     uid, inode = owner
     if instance.crew.launcher.own_users:
         return uid == instance.uid
-    return inode in _sockets_of(instance.pid)
+    return inode in process_tree.sockets(instance.pid)
 
 
 def _owner(peer_port: int, own_port: int) -> tuple[int, int] | None:
@@ -85,34 +83,3 @@ def _owner_by_table(peer_port: int, own_port: int) -> tuple[int, int] | None:
             if (words[1], words[2]) == wanted:
                 return int(words[7]), int(words[9])
     return None
-
-
-def _sockets_of(pid: int) -> set[int]:
-    """Inodes of the sockets that the processes of an instance hold."""
-    found: set[int] = set()
-    for process in _descendants(pid):
-        try:
-            names = os.listdir(f"/proc/{process}/fd")
-        except OSError:
-            continue
-        for name in names[:_MAX_DESCRIPTORS]:
-            try:
-                link = os.readlink(f"/proc/{process}/fd/{name}")
-            except OSError:
-                continue
-            if link.startswith("socket:["):
-                found.add(int(link[8:-1]))
-    return found
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    pending = [pid]
-    while pending:
-        process = pending.pop()
-        yield process
-        try:
-            for task in os.listdir(f"/proc/{process}/task"):
-                with open(f"/proc/{process}/task/{task}/children") as file:
-                    pending += [int(word) for word in file.read().split()]
-        except OSError:
-            continue

@@ -37,7 +37,7 @@ INIT_SECONDS = 10.0
 _FREEZE_AFTER = 0.1
 _TICK = 0.02
 _TICK_PER_BUSY = 0.0004
-_START_TRIES = 4
+_START_TRIES = 2
 _CLOSE_SECONDS = 5.0
 _LINGER = 0.25
 _TOO_MANY = "ConcurrentInvocationLimitExceeded"
@@ -290,27 +290,27 @@ class Pool:
             return errors.timed_out(INIT_SECONDS)
 
     async def _start_instance(self, crew: Crew, spec: FunctionSpec) -> Instance:
-        """A process in which user code loads. Tries again where a template died, weaker where the host refuses."""
-        for attempt in range(_START_TRIES):
+        """A process in which user code loads. Tried again where a template died, weaker where the host refuses."""
+        tries = 0
+        while True:
             self._check_isolation()
             instance = Instance(crew, spec)
             self._instances.add(instance)
+            mode = crew.launcher.mode
             try:
                 await instance.start()
                 return instance
-            except (StartFailed, ZygoteDied, OSError) as problem:
+            except BaseException as problem:
                 instance.kill()
                 self._instances.discard(instance)
-                refused = isinstance(problem, ZygoteDied) or "refused" in str(problem)
-                if not self._proven and refused and attempt:
-                    crew.launcher.weaken(str(problem))
-                elif attempt == _START_TRIES - 1:
+                if not isinstance(problem, StartFailed | ZygoteDied | OSError):
                     raise
-            except BaseException:
-                instance.kill()
-                self._instances.discard(instance)
-                raise
-        raise StartFailed("the host refuses to start function processes")
+                tries += 1
+                if tries < _START_TRIES or crew.launcher.mode != mode:
+                    continue
+                if self._proven or not crew.launcher.weaken(str(problem)):
+                    raise StartFailed(str(problem)) from problem
+                tries = 0
 
     async def _invoke_initializing(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         """Initialization failed: as on Lambda it is repeated inside the invocation, under the function's timeout."""

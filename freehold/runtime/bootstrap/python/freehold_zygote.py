@@ -111,6 +111,8 @@ def _reap(runtime):
         pid, status = os.waitpid(-1, 0)
         if pid == runtime:
             os.write(_CONTROL, b"X%d" % status)
+            if os.getpid() != 1:
+                os.killpg(0, signal.SIGKILL)
             os._exit(0)
 
 
