@@ -6,6 +6,7 @@ import base64
 import concurrent.futures
 import io
 import json
+import shutil
 import time
 import urllib.error
 import urllib.request
@@ -326,3 +327,56 @@ def test_what_is_missing_is_refused_by_name(aws: Client, account: str) -> None:
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
     with pytest.raises(client.exceptions.InvalidParameterValueException, match="java21"):
         make(client, account, "java", Runtime="java21")
+
+
+def test_json_logs_are_records(aws: Client, account: str) -> None:
+    client = aws("lambda")
+    source = (
+        "import logging\nlog = logging.getLogger()\n"
+        "def handler(event, context):\n    log.info('quiet')\n    log.error('loud')\n"
+    )
+    make(client, account, source=source, LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "ERROR"})
+    _, answer = call(client, LogType="Tail")
+    records = [json.loads(line) for line in base64.b64decode(answer["LogResult"]).decode().splitlines()]
+    assert [record.get("message", record.get("type")) for record in records] == [
+        "platform.start",
+        "loud",
+        "platform.report",
+    ]
+    assert records[1]["level"] == "ERROR" and records[1]["requestId"] == answer["ResponseMetadata"]["RequestId"]
+
+
+def test_the_deprecated_asynchronous_form(aws: Client, account: str) -> None:
+    client = aws("lambda")
+    make(client, account)
+    assert client.invoke_async(FunctionName="hello", InvokeArgs=b"{}")["Status"] == 202
+
+
+def test_settings_that_tools_read_are_at_their_defaults(aws: Client, account: str) -> None:
+    client = aws("lambda")
+    arn = make(client, account)
+    assert client.get_function_code_signing_config(FunctionName="hello")["FunctionName"] == "hello"
+    assert client.get_runtime_management_config(FunctionName="hello")["FunctionArn"] == arn
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+def test_a_streaming_url_passes_on_what_the_function_writes(aws: Client, account: str) -> None:
+    client = aws("lambda")
+    source = """
+        exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+            const head = {statusCode: 202, headers: {"x-head": "1", "content-type": "text/plain"}};
+            const body = awslambda.HttpResponseStream.from(stream, head);
+            body.write("one ");
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            body.write("two");
+            body.end();
+        });
+    """
+    make(client, account, Runtime="nodejs22.x", Handler="index.handler", Code={"ZipFile": zipped(index__js=source)})
+    made = client.create_function_url_config(FunctionName="hello", AuthType="NONE", InvokeMode="RESPONSE_STREAM")
+    with urllib.request.urlopen(made["FunctionUrl"]) as answer:
+        assert (answer.status, answer.headers["x-head"]) == (202, "1")
+        assert answer.read(4) == b"one "
+        begun = time.monotonic()
+        assert answer.read() == b"two"
+        assert time.monotonic() - begun > 0.1, "the first piece did not wait for the second"

@@ -1,0 +1,66 @@
+"""Lambda on servers of its own: killed and started again, and guarded."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.aws.conftest import start, stop
+from tests.aws.test_lambda import make
+
+
+def test_an_accepted_event_survives_a_kill(tmp_path: Path) -> None:
+    running = start(tmp_path / "data")
+    try:
+        client = running.client("lambda")
+        make(client, "000000000000", source="def handler(event, context): print('ran', event)")
+        client.put_function_concurrency(FunctionName="hello", ReservedConcurrentExecutions=0)
+        answer = client.invoke(FunctionName="hello", InvocationType="Event", Payload=b'{"n": 1}')
+        assert answer["StatusCode"] == 202
+        running.process.kill()
+        running.process.wait()
+        running = start(tmp_path / "data")
+        client, logs = running.client("lambda"), running.client("logs")
+        assert client.get_function(FunctionName="hello")["Configuration"]["State"] == "Active"
+        client.delete_function_concurrency(FunctionName="hello")
+        deadline, seen = time.monotonic() + 30, False
+        while not seen and time.monotonic() < deadline:
+            time.sleep(0.2)
+            try:
+                events = logs.filter_log_events(logGroupName="/aws/lambda/hello")["events"]
+            except logs.exceptions.ResourceNotFoundException:
+                continue
+            seen = any(event["message"] == "ran {'n': 1}\n" for event in events)
+        assert seen
+    finally:
+        stop(running)
+
+
+def test_a_guarded_server_checks_the_signatures_of_iam_urls(tmp_path: Path) -> None:
+    running = start(tmp_path / "data", "--guarded")
+    try:
+        key, secret = re.findall(r"AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY)=(\S+)", running.said)
+        session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1")
+        client = session.client("lambda", endpoint_url=running.url)
+        account = session.client("sts", endpoint_url=running.url).get_caller_identity()["Account"]
+        make(client, account, source="def handler(e, c): return e['requestContext']['authorizer']['iam']['userArn']")
+        url = client.create_function_url_config(FunctionName="hello", AuthType="AWS_IAM")["FunctionUrl"]
+        for secret_used, status in ((secret, 200), ("wrong", 403)):
+            request = AWSRequest("GET", url)
+            SigV4Auth(Credentials(key, secret_used), "lambda", "us-east-1").add_auth(request)
+            asked = urllib.request.Request(url, headers=dict(request.headers))
+            try:
+                with urllib.request.urlopen(asked) as answer:
+                    assert (answer.status, answer.read().decode()) == (status, f"arn:aws:iam::{account}:root")
+            except urllib.error.HTTPError as error:
+                assert error.code == status
+    finally:
+        stop(running)
