@@ -103,6 +103,8 @@ class Context:
         generated = any(isinstance(value, str) and self._suffix.lower() in value.lower() for value in request.values())
         if not (self._resumed and generated and fault.code in made.EXISTS):
             return None
+        # Ours in any case: if the create fails now, this is what it leaves behind.
+        self._note(request)
         return await made.read_back(self._ask, service, operation, request)
 
     def _note(self, request: dict[str, Any]) -> None:

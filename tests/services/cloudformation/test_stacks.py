@@ -179,9 +179,7 @@ def test_a_create_that_fails_half_way_leaves_nothing_behind() -> None:
 def test_a_create_past_its_time_is_cancelled() -> None:
     async def body(cloud: Cloud) -> None:
         cloud.gates["slow"] = asyncio.Event()
-        begun = asyncio.ensure_future(
-            cloud.create("s", {"Resources": {"A": thing(Name="slow")}}, TimeoutInMinutes=1)
-        )
+        begun = asyncio.ensure_future(cloud.create("s", {"Resources": {"A": thing(Name="slow")}}, TimeoutInMinutes=1))
         while not cloud.log:
             await asyncio.sleep(0)
         cloud.clock.advance(61)
@@ -203,7 +201,14 @@ def test_an_update_changes_in_place_replaces_adds_and_removes() -> None:
         before = {name.split("-")[1]: name for name in cloud.things}
         stack = await cloud.update(
             "s",
-            {"Resources": {"A": thing(Color="blue"), "B": TWO["Resources"]["B"], "C": thing(Shape="y"), "New": thing()}},
+            {
+                "Resources": {
+                    "A": thing(Color="blue"),
+                    "B": TWO["Resources"]["B"],
+                    "C": thing(Shape="y"),
+                    "New": thing(),
+                }
+            },
         )
         assert stack["StackStatus"] == "UPDATE_COMPLETE"
         after = {name.split("-")[1]: name for name in cloud.things}

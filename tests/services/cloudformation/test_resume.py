@@ -1,0 +1,216 @@
+"""Operations that a crash cuts off anywhere are taken up again and end as they would have."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+import pytest
+
+from freehold.kit.faults import Fault
+from freehold.ports.resources import Physical
+from freehold.services.cloudformation import context, made
+from freehold.services.cloudformation.engine import engine
+from tests.services.cloudformation.support import Cloud, Request, thing
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class Dying:
+    """A store that lets a number of transactions commit, and then the process dies."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.left = 1 << 30
+
+    async def transact(self, body: Any, **options: Any) -> Any:
+        if self.left <= 0:
+            raise asyncio.CancelledError
+        self.left -= 1
+        return await self._store.transact(body, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+TEMPLATE: Request = {
+    "Resources": {
+        "A": thing(Color="red"),
+        "B": thing(Color={"Fn::GetAtt": ["A", "Color"]}, Shape={"Ref": "A"}),
+        "C": thing(Shape="x"),
+    },
+    "Outputs": {"O": {"Value": {"Ref": "B"}, "Export": {"Name": "e"}}},
+}
+CHANGED: Request = {
+    "Resources": {
+        "A": thing(Color="blue"),
+        "B": TEMPLATE["Resources"]["B"],
+        "C": thing(Shape="y"),
+        "D": thing(),
+    },
+    "Outputs": TEMPLATE["Outputs"],
+}
+FAILING: Request = {
+    **CHANGED,
+    "Resources": {**CHANGED["Resources"], "Z": {**thing(Color="mauve"), "DependsOn": ["A", "B", "C", "D"]}},
+}
+
+
+def no_mauve(operation: str, request: Request) -> Fault | None:
+    return Fault("ValidationException", "no mauve") if request.get("Color") == "mauve" else None
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer of a lost CreateThing can be read back."""
+    monkeypatch.setitem(made._READ_BACK, ("things", "CreateThing"), ("things", "GetThing", ("Name",), lambda a: a))
+
+
+async def crash_after(cloud: Cloud, commits: int, begin: Any) -> Cloud:
+    """Run `begin`, die after a number of commits of the operation it begins, and start again on the same rows."""
+    dying = Dying(cloud.store)
+    cloud.platform.store = dying  # type: ignore[assignment]
+    real, armed = engine(cloud.platform).start, []
+
+    def start(*arguments: Any, **options: Any) -> None:
+        dying.left = commits
+        armed.append(True)
+        real(*arguments, **options)
+
+    engine(cloud.platform).start = start  # type: ignore[method-assign]
+    try:
+        await begin(cloud)
+    except asyncio.CancelledError:
+        pass
+    assert armed
+    await cloud.platform.tasks.close()
+    again = Cloud(cloud.store, cloud.things)
+    again.refuse = cloud.refuse
+    await engine(again.platform).resume()
+    for task in list(engine(again.platform)._tasks.values()):
+        await task
+    return again
+
+
+def colors(cloud: Cloud) -> list[tuple[str, Any]]:
+    return sorted(
+        (name.split("-")[1], value.get("Color") or value.get("Shape")) for name, value in cloud.things.items()
+    )
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("commits", range(0, 16))
+def test_a_create_is_completed(commits: int) -> None:
+    async def main() -> None:
+        cloud = await crash_after(Cloud(), commits, lambda cloud: cloud.create("s", TEMPLATE))
+        stack = await cloud.done("s")
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        assert colors(cloud) == [("A", "red"), ("B", "red"), ("C", "x")]
+        await cloud.history("s")
+        await cloud.delete_stack(StackName="s")
+        assert cloud.things == {}
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("commits", range(0, 16))
+def test_an_update_is_completed(commits: int) -> None:
+    async def main() -> None:
+        cloud = Cloud()
+        await cloud.create("s", TEMPLATE)
+        cloud = await crash_after(cloud, commits, lambda cloud: cloud.update("s", CHANGED))
+        assert (await cloud.done("s"))["StackStatus"] == "UPDATE_COMPLETE"
+        assert colors(cloud) == [("A", "blue"), ("B", "blue"), ("C", "y"), ("D", None)]
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("commits", range(0, 30))
+def test_a_failing_update_is_rolled_back(commits: int) -> None:
+    async def main() -> None:
+        cloud = Cloud()
+        await cloud.create("s", TEMPLATE)
+        cloud.refuse = no_mauve
+        before = dict(cloud.things)
+        cloud = await crash_after(cloud, commits, lambda cloud: cloud.update("s", FAILING))
+        stack = await cloud.done("s")
+        assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+        assert cloud.things.keys() == before.keys()
+        assert colors(cloud) == [("A", "red"), ("B", "red"), ("C", "x")]
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("commits", range(0, 10))
+def test_a_delete_is_completed(commits: int) -> None:
+    async def main() -> None:
+        cloud = Cloud()
+        await cloud.create("s", TEMPLATE)
+        stack_id = (await cloud.done("s"))["StackId"]
+        cloud = await crash_after(cloud, commits, lambda cloud: cloud.delete_stack(StackName="s"))
+        assert (await cloud.done(stack_id))["StackStatus"] == "DELETE_COMPLETE"
+        assert cloud.things == {}
+        assert (await cloud.list_exports())["Exports"] == []
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("commits", range(0, 7))
+def test_a_create_of_several_calls_repeats_none_that_answered(commits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def create(ctx: Any, properties: Request) -> Physical:
+        first = await ctx.call("things", "CreateThing", Name=ctx.name())
+        second = await ctx.call("things", "CreateThing", Name=ctx.name(lower=True))
+        return Physical(first["Name"], {"Arn": second["Name"], "Color": "x"})
+
+    def cloud_of(cloud: Cloud) -> Cloud:
+        kind = cloud.platform.resource_types["Test::Thing"]
+        cloud.platform.resource_types["Test::Thing"] = dataclasses.replace(kind, create=create)
+        return cloud
+
+    monkeypatch.setattr(
+        "tests.services.cloudformation.support.THINGS",
+        tuple(cloud_of(Cloud()).platform.resource_types[name] for name in ("Test::Thing", "AWS::IAM::Role")),
+    )
+
+    async def main() -> None:
+        cloud = await crash_after(Cloud(), commits, lambda cloud: cloud.create("s", {"Resources": {"A": thing()}}))
+        assert (await cloud.done("s"))["StackStatus"] == "CREATE_COMPLETE"
+        assert len(cloud.things) == 2
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("commits", range(0, 16))
+def test_a_create_whose_lost_answer_cannot_be_read_back_leaves_nothing(commits: int) -> None:
+    async def main() -> None:
+        cloud = await crash_after(Cloud(), commits, lambda cloud: cloud.create("s", TEMPLATE))
+        stack = await cloud.done("s")
+        assert (stack["StackStatus"], len(cloud.things)) in (("CREATE_COMPLETE", 3), ("ROLLBACK_COMPLETE", 0))
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+def test_a_thing_that_exists_under_a_chosen_name_is_never_adopted() -> None:
+    assert "ResourceConflictException" in made.EXISTS
+    assert context.generated_name("s", "A", "X" * 12, 64).endswith("X" * 12)
+
+    async def main() -> None:
+        cloud = Cloud(things={"mine": {"Color": "theirs"}})
+        stack = await cloud.create("s", {"Resources": {"A": thing(Name="mine", Color="ours")}})
+        assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+        assert cloud.things == {"mine": {"Color": "theirs"}}
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
