@@ -17,7 +17,7 @@ Result = dict[str, Any]
 _DEFAULT_ENCRYPTION = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
 
 
-async def enter(call: Call, request: Request) -> Bucket:
+async def _enter(call: Call, request: Request) -> Bucket:
     """The bucket whose configuration is asked for."""
     return await call.platform.store.read(lambda tx: access.enter(tx, call, request))
 
@@ -54,7 +54,7 @@ async def put_bucket_encryption(call: Call, request: Request) -> Result:
 
 async def get_bucket_encryption(call: Call, request: Request) -> Result:
     """Every bucket is encrypted by default, as on AWS since January 2023."""
-    bucket = await enter(call, request)
+    bucket = await _enter(call, request)
     return {"ServerSideEncryptionConfiguration": {"Rules": [bucket.encryption or _DEFAULT_ENCRYPTION]}}
 
 
@@ -74,18 +74,18 @@ async def put_bucket_ownership_controls(call: Call, request: Request) -> Result:
         raise not_implemented(f"the S3 object ownership {ownership}: every bucket is BucketOwnerEnforced")
     if ownership != "BucketOwnerEnforced":
         raise attributes.malformed_xml()
-    await enter(call, request)
+    await _enter(call, request)
     return {}
 
 
 async def get_bucket_ownership_controls(call: Call, request: Request) -> Result:
-    bucket = await enter(call, request)
+    bucket = await _enter(call, request)
     return {"OwnershipControls": {"Rules": [{"ObjectOwnership": bucket.ownership}]}}
 
 
 async def get_bucket_acl(call: Call, request: Request) -> Result:
     """The owner has full control, nobody else any."""
-    return _acl(await enter(call, request))
+    return _acl(await _enter(call, request))
 
 
 async def get_object_acl(call: Call, request: Request) -> Result:
@@ -102,7 +102,7 @@ def _acl(bucket: Bucket) -> Result:
 async def put_bucket_acl(call: Call, request: Request) -> Result:
     """Only what is so anyway: private, or full control of the owner. Raises AccessControlListNotSupported."""
     intake.check_document(call, request, required=False)
-    _check_acl(request, await enter(call, request))
+    _check_acl(request, await _enter(call, request))
     return {}
 
 
@@ -129,7 +129,7 @@ def _check_acl(request: Request, bucket: Bucket) -> None:
 
 
 async def get_bucket_notification_configuration(call: Call, request: Request) -> Result:
-    await enter(call, request)
+    await _enter(call, request)
     return {}
 
 
@@ -137,22 +137,22 @@ async def put_bucket_notification_configuration(call: Call, request: Request) ->
     """Only the empty configuration: nothing is notified."""
     if any(value is not None for value in (request.get("NotificationConfiguration") or {}).values()):
         raise not_implemented("S3 event notifications")
-    await enter(call, request)
+    await _enter(call, request)
     return {}
 
 
 async def get_bucket_logging(call: Call, request: Request) -> Result:
-    await enter(call, request)
+    await _enter(call, request)
     return {}
 
 
 async def get_bucket_accelerate_configuration(call: Call, request: Request) -> Result:
-    await enter(call, request)
+    await _enter(call, request)
     return {}
 
 
 async def get_bucket_request_payment(call: Call, request: Request) -> Result:
-    await enter(call, request)
+    await _enter(call, request)
     return {"Payer": "BucketOwner"}
 
 
@@ -172,5 +172,5 @@ async def get_object_lock_configuration(call: Call, request: Request) -> Result:
 
 
 async def _absent(call: Call, request: Request, code: str, message: str) -> Fault:
-    bucket = await enter(call, request)
+    bucket = await _enter(call, request)
     return Fault(code, message, status=404, BucketName=bucket.name)
