@@ -1,11 +1,13 @@
-"""Rows of items: four bytes (binary flag, size as AWS counts it), then the item in the JSON of the wire.
+"""Rows of items: four bytes (flags, size as AWS counts it), then the item in the JSON of the wire.
 
-An item that is answered whole is copied from its row into the response without being read.
+An item that is answered whole is copied from its row into the response without being read. JSON can be seven times what
+AWS counts (a list of many nulls); a row that would be too large for the store is compressed.
 """
 
 from __future__ import annotations
 
 import base64
+import zlib
 from typing import Any
 
 import orjson
@@ -14,7 +16,10 @@ from freehold.rules.dynamodb.paths import Projection
 from freehold.rules.dynamodb.values import Item, Measure, size_of_item
 
 HEAD = 4
-_BINARY = 1 << 24
+_BINARY = 1
+_COMPRESSED = 2
+_LARGE = 900_000
+"""Bytes of JSON from which on a row is compressed: below the store's MAX_VALUE, above what 400 KB of binaries take."""
 
 
 def _base64(value: Any) -> str:
@@ -25,14 +30,24 @@ def _base64(value: Any) -> str:
 
 def encode(item: Item, measure: Measure) -> bytes:
     """The row of an item that was measured."""
-    head = measure.size | _BINARY if measure.binary else measure.size
-    return head.to_bytes(HEAD, "big") + orjson.dumps(item, default=_base64)
+    return _row(item, _BINARY if measure.binary else 0, measure.size)
 
 
 def encode_part(part: Item, whole: bytes) -> bytes:
     """The row of a part of an item; `whole` is the item's own row."""
-    head = size_of_item(part) | (whole[0] << 24)
-    return head.to_bytes(HEAD, "big") + orjson.dumps(part, default=_base64)
+    return _row(part, whole[0] & _BINARY, size_of_item(part))
+
+
+def _row(item: Item, flags: int, size: int) -> bytes:
+    json = orjson.dumps(item, default=_base64)
+    if len(json) > _LARGE:
+        json = zlib.compress(json, 1)
+        flags |= _COMPRESSED
+    return (flags << 24 | size).to_bytes(HEAD, "big") + json
+
+
+def _json(row: bytes) -> bytes:
+    return zlib.decompress(row[HEAD:]) if row[0] & _COMPRESSED else row[HEAD:]
 
 
 def size(row: bytes) -> int:
@@ -42,8 +57,8 @@ def size(row: bytes) -> int:
 
 def decode(row: bytes) -> Item:
     """The item of a row."""
-    item: Item = orjson.loads(memoryview(row)[HEAD:])
-    if row[0]:
+    item: Item = orjson.loads(_json(row))
+    if row[0] & _BINARY:
         for value in item.values():
             _decode_binary(value)
     return item
@@ -65,12 +80,12 @@ def _decode_binary(value: dict[str, Any]) -> None:
 
 def fragment(row: bytes) -> orjson.Fragment:
     """The item of a row as JSON that goes into a response as it is."""
-    return orjson.Fragment(row[HEAD:])
+    return orjson.Fragment(_json(row))
 
 
 def fragments(rows: list[bytes]) -> orjson.Fragment:
     """The items of rows as a JSON list."""
-    return orjson.Fragment(b"[" + b",".join([row[HEAD:] for row in rows]) + b"]")
+    return orjson.Fragment(b"[" + b",".join([_json(row) for row in rows]) + b"]")
 
 
 def shown(row: bytes, *, on_the_wire: bool, projection: Projection | None = None) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from freehold.kit.faults import Fault
+from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.rules.dynamodb.values import Item, invalid
 from freehold.services.dynamodb import capacity, idempotency, requests, rows, writes
@@ -17,7 +17,7 @@ from freehold.services.dynamodb.counting import collection_metrics
 from freehold.services.dynamodb.model import Schema
 from freehold.services.dynamodb.requests import Changes, Request
 from freehold.services.dynamodb.writes import ConditionFailed, Outcome, Write
-from freehold.store.base import ReadTx, Tx
+from freehold.store.base import LimitExceeded, ReadTx, Tx
 
 MAX_BYTES = 4 << 20
 _TWICE = "Transaction request cannot include multiple operations on one item"
@@ -62,6 +62,8 @@ async def transact_write_items(call: Call, request: Request) -> Request:
                 await refresh(call.platform, place)
         except Cancelled as cancelled:
             raise _canceled_fault(cancelled.reasons) from None
+        except LimitExceeded:
+            raise not_implemented("transactions whose items and index entries exceed 16 MiB or 2,000 rows") from None
     return await _write_result(call, request, parts, made, outcomes)
 
 

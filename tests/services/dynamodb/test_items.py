@@ -298,3 +298,18 @@ def test_a_schema_that_changed_elsewhere_is_noticed_in_the_transaction() -> None
         await elsewhere.settle()
 
     run(body)
+
+
+@pytest.mark.parametrize(
+    "value", [{"L": [{"NULL": True}] * 130_000}, {"S": "\x01" * 390_000}, {"B": b"\xff" * 409_000}]
+)
+def test_an_item_whose_json_is_far_larger_than_its_size_is_kept(value: dict[str, Any]) -> None:
+    async def body(dynamo: Dynamo) -> None:
+        await dynamo.table()
+        await dynamo.put({**KEY, "x": value})
+        assert await dynamo.get(KEY) == {**KEY, "x": value}
+        wire = Dynamo(dynamo.platform, http=SimpleNamespace())
+        found = orjson.loads(orjson.dumps(await wire("Scan", TableName="tbl")))
+        assert found["Count"] == 1 and found["Items"][0]["sk"] == s("b")
+
+    run(body)

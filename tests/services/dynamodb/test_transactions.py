@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from freehold.services.dynamodb import idempotency
-from tests.services.dynamodb.support import Dynamo, n, run, s
+from tests.services.dynamodb.support import Dynamo, index, n, run, s
 
 
 def put(key: str, **more: Any) -> dict[str, Any]:
@@ -217,5 +217,19 @@ def test_a_changed_table_is_seen_by_a_transaction() -> None:
         )
         assert answer["Responses"] == [{"Item": {"id": s("x")}}]
         await elsewhere.settle()
+
+    run(body)
+
+
+def test_a_transaction_beyond_the_stores_limits_is_refused_by_name() -> None:
+    async def body(dynamo: Dynamo) -> None:
+        indexes = [index(f"gsi{at}", "g") for at in range(20)]
+        await dynamo.table(keys="pk:S g:S", key_count=1, GlobalSecondaryIndexes=indexes)
+        members = [put(str(at), g=s("g")) for at in range(100)]
+        fault = await dynamo.refused("TransactWriteItems", TransactItems=members)
+        assert (fault.code, fault.status) == ("NotImplemented", 501)
+        assert (await dynamo("Scan", TableName="tbl"))["Count"] == 0
+        await dynamo("TransactWriteItems", TransactItems=members[:90])
+        assert (await dynamo("Scan", TableName="tbl", IndexName="gsi19"))["Count"] == 90
 
     run(body)
