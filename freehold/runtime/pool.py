@@ -24,6 +24,7 @@ from freehold.runtime.base import (
 )
 from freehold.runtime.crew import Crew
 from freehold.runtime.errors import Failure
+from freehold.runtime.host import default_node_modules
 from freehold.runtime.instance import Instance, StartFailed, State
 from freehold.runtime.interpreters import Interpreters, node_path, sdk_packages
 from freehold.runtime.launch import Launcher
@@ -115,7 +116,7 @@ class Pool:
             root=sandbox.privileged(),
             packages=sdk_packages(),
             node=node_path(),
-            node_modules=self._node_modules,
+            node_modules=self._node_modules or default_node_modules(),
         )
         launcher = Launcher(
             host, self._interpreters, self._scratch, self._code_roots, has_memory_group=hierarchy is not None

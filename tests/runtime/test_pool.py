@@ -18,7 +18,7 @@ from freehold.kit.ids import Ids
 from freehold.runtime import cgroups
 from freehold.runtime.base import RuntimeUnavailable, Throttled
 from freehold.runtime.pool import Pool
-from tests.runtime.bench import Bench, Recorder, credentials
+from tests.runtime.bench import Bench
 
 Play = Callable[..., None]
 ECHO = "def handler(e, c): return e\n"
@@ -185,7 +185,7 @@ def test_nothing_remains_after_close(play: Play, directory: Path) -> None:
     assert len(pids) >= 3
     assert not (directory / "scratch").exists()
     owner = cgroups._owner()
-    assert not [path for path in Path("/sys/fs/cgroup").glob(f"*/freehold/{owner}")]
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/freehold/{owner}"))
 
 
 def test_what_a_killed_server_left_is_swept(play: Play, directory: Path) -> None:
@@ -289,5 +289,3 @@ def test_another_minor_version_runs_where_installed(play: Play) -> None:
             assert await bench.result(bench.function(source, runtime=f"python3.{minor}")) == minor
 
     play(scenario)
-
-
