@@ -141,13 +141,20 @@ async def body(given: bytes | AsyncIterator[bytes] | None, *, asynchronous: bool
 
 
 def check_size(size: int, *, asynchronous: bool, operation: str = "Invoke") -> None:
-    """6 MB for invocations that wait, 1 MB for those that do not."""
-    limit = limits.MAX_ASYNC_PAYLOAD if asynchronous else limits.MAX_SYNC_PAYLOAD
-    if size > limit:
+    """6 MB for invocations that wait, 1 MB for those that do not. The two refusals differ on AWS as they do here."""
+    if asynchronous:
+        if size > limits.MAX_ASYNC_PAYLOAD:
+            raise Fault(
+                "RequestEntityTooLargeException",
+                f"{size} byte payload is too large for the Event invocation type (limit {limits.MAX_ASYNC_PAYLOAD} bytes)",
+                status=413,
+                Type="User",
+            )
+    elif size > limits.MAX_SYNC_PAYLOAD:
         shown = "InvokeFunction" if operation == "Invoke" else operation
         raise Fault(
             "RequestTooLargeException",
-            f"Request must be smaller than {limit} bytes for the {shown} operation",
+            f"Request must be smaller than {limits.MAX_SYNC_PAYLOAD} bytes for the {shown} operation",
             Type="User",
         )
 

@@ -53,8 +53,8 @@ def test_payloads_must_be_json_within_the_limits() -> None:
         )
         await refused(
             world("Invoke", FunctionName="hello", InvocationType="Event", Payload=b'"' + b"x" * 1_048_576 + b'"'),
-            "RequestTooLargeException",
-            "1048576",
+            "RequestEntityTooLargeException",
+            "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)",
         )
         await refused(
             world("Invoke", FunctionName="hello", ClientContext="%%%"),
