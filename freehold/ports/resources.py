@@ -63,6 +63,8 @@ class ResourceContext(Protocol):
     logical_id: str
     tags: dict[str, str]
     """Stack tags, plus aws:cloudformation:* tags, for types that take tags."""
+    previous_tags: dict[str, str]
+    """In an update: `tags` as they were before."""
     principal: Principal
     ids: Ids
 

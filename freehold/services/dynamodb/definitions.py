@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.faults import not_implemented
 from freehold.rules.dynamodb.values import invalid
 from freehold.services.dynamodb.model import Index, Throughput
 
@@ -14,6 +14,7 @@ Request = dict[str, Any]
 MAX_LOCAL = 5
 MAX_GLOBAL = 20
 MAX_PROJECTED = 100
+MAX_TAGS = 50
 _INVALID = "One or more parameter values were invalid: "
 _NAME = re.compile(r"[a-zA-Z0-9_.-]+").fullmatch
 _REFUSED = {
@@ -219,16 +220,18 @@ def check_indexes(indexes: Sequence[Index]) -> None:
         )
 
 
-def tags_of(given: Sequence[Request], before: dict[str, str] | None = None) -> dict[str, str]:
-    """Tags, added to those before."""
+def tags_of(
+    given: Sequence[Request], before: dict[str, str] | None = None, *, internal: bool = False
+) -> dict[str, str]:
+    """Tags, added to those before. Only other services (`internal`) set tags of the reserved prefix."""
     tags = dict(before or {})
     names = [tag["Key"] for tag in given]
     if len(set(names)) != len(names):
         raise invalid("Duplicate Tag Key found in request")
     for tag in given:
-        if tag["Key"].startswith("aws:") and not tag["Key"].startswith("aws:cloudformation:"):
-            raise Fault("AccessDeniedException", "One or more tag keys begin with the reserved prefix aws:")
+        if tag["Key"].startswith("aws:") and not internal:
+            raise invalid("One or more tag keys begin with the reserved prefix aws:")
         tags[tag["Key"]] = tag["Value"]
-    if len(tags) > 50:
-        raise invalid("The number of tags exceeds the limit of 50")
+    if sum(not name.startswith("aws:") for name in tags) > MAX_TAGS:
+        raise invalid(f"The number of tags exceeds the limit of {MAX_TAGS}")
     return tags

@@ -25,7 +25,7 @@ async def _create(ctx: ResourceContext, properties: Properties) -> Physical:
     request = {key: properties[key] for key in _SAME if properties.get(key) not in (None, [])}
     if "SSESpecification" in properties:
         request["SSESpecification"] = {"Enabled": properties["SSESpecification"]["SSEEnabled"]}
-    tags = _tags(ctx, properties)
+    tags = _tags(ctx.tags, properties)
     if tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
     try:
@@ -38,8 +38,8 @@ async def _create(ctx: ResourceContext, properties: Properties) -> Physical:
     return Physical(name, {"Arn": await _arn(ctx, name)})
 
 
-def _tags(ctx: ResourceContext, properties: Properties) -> dict[str, str]:
-    return {**ctx.tags, **{tag["Key"]: tag["Value"] for tag in properties.get("Tags") or ()}}
+def _tags(of_stack: dict[str, str], properties: Properties) -> dict[str, str]:
+    return {**of_stack, **{tag["Key"]: tag["Value"] for tag in properties.get("Tags") or ()}}
 
 
 async def _arn(ctx: ResourceContext, name: str) -> str:
@@ -125,7 +125,7 @@ async def _until_active(ctx: ResourceContext, name: str) -> None:
 
 
 async def _update_tags(ctx: ResourceContext, physical: Physical, old: Properties, new: Properties) -> None:
-    before, after = _tags(ctx, old), _tags(ctx, new)
+    before, after = _tags(ctx.previous_tags, old), _tags(ctx.tags, new)
     arn = physical.attributes["Arn"]
     gone = sorted(before.keys() - after.keys())
     if gone:

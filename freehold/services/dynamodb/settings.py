@@ -53,7 +53,7 @@ async def _change_tags(
         schema = catalog.find(tx, place)
         if schema is None:
             raise _unknown_resource(arn)
-        schema.table.tags = definitions.tags_of(added or (), schema.table.tags)
+        schema.table.tags = definitions.tags_of(added or (), schema.table.tags, internal=call.http is None)
         for key in removed or ():
             schema.table.tags.pop(key, None)
         catalog.save(tx, schema.table, version)

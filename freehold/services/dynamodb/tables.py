@@ -55,7 +55,7 @@ def _new_table(call: Call, request: Request) -> Table:
         table_class=request.get("TableClass"),
         encrypted=definitions.encrypted(request.get("SSESpecification")),
         deletion_protection=request.get("DeletionProtectionEnabled", False),
-        tags=definitions.tags_of(request.get("Tags") or ()),
+        tags=definitions.tags_of(request.get("Tags") or (), internal=call.http is None),
     )  # fmt: skip
 
 

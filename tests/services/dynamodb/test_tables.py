@@ -286,6 +286,13 @@ def test_tags() -> None:
         assert fault.code == "ResourceNotFoundException"
         fault = await dynamo.refused("TagResource", ResourceArn="tbl", Tags=[])
         assert fault.code == "ValidationException"
+        system = [{"Key": "aws:cloudformation:stack-id", "Value": "x"}]
+        outside = Dynamo(dynamo.platform, http=object())
+        fault = await outside.refused("TagResource", ResourceArn=arn, Tags=system)
+        assert fault.message == "One or more tag keys begin with the reserved prefix aws:"
+        await dynamo("TagResource", ResourceArn=arn, Tags=system)
+        many = [{"Key": str(at), "Value": ""} for at in range(50)]
+        assert "exceeds the limit of 50" in (await dynamo.refused("TagResource", ResourceArn=arn, Tags=many)).message
 
     run(body)
 
