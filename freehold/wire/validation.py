@@ -41,7 +41,9 @@ def _compile(operation: Operation) -> Callable[[dict[str, Any]], None]:
     if shape is None or rules.style == "none":
         return lambda params: None
     if rules.style == "missing":
-        return _missing_only(shape, rules)
+        return _missing_only(shape, rules, operation.service)
+    if rules.style == "schema":
+        return _schema(shape, operation.service, rules)
     check = _Compiler(operation.service, rules).structure(shape)
     if check is None:
         return lambda params: None
@@ -66,13 +68,46 @@ def _fault(problems: list[str], rules: Validation) -> Fault:
     return Fault(rules.code, f"{count} validation {plural} detected: {'; '.join(problems[:_MAX_PROBLEMS])}", status=400)
 
 
-def _missing_only(shape: Shape, rules: Validation) -> Callable[[dict[str, Any]], None]:
+def _missing_only(shape: Shape, rules: Validation, service: Service) -> Callable[[dict[str, Any]], None]:
     required = shape.required
+    lists = {
+        name: member.element.required
+        for name, member in shape.members.items()
+        if member.type == "list" and member.element.type == "structure" and member.element.required
+    }
+
+    def refuse(name: str) -> Fault:
+        return Fault(rules.missing_code or rules.code, rules.missing.format(member=name), status=400)
 
     def run(params: dict[str, Any]) -> None:
         for name in required:
             if name not in params:
-                raise Fault(rules.missing_code or rules.code, rules.missing.format(member=name), status=400)
+                raise refuse(name)
+        for name, inner in lists.items():
+            for index, item in enumerate(params.get(name, ()), 1):
+                for key in inner:
+                    if key not in item:
+                        spelled = service.patch.query_names.members.get((shape.name, name), name)
+                        raise refuse(f"{spelled}.{index}.{key}")
+
+    return run
+
+
+def _schema(shape: Shape, service: Service, rules: Validation) -> Callable[[dict[str, Any]], None]:
+    payload = shape.traits.get("payload")
+    if payload is None or shape.members[payload].streaming:
+        return lambda params: None
+    check = _Schema(service, rules).check(shape.members[payload])
+    needed = payload in shape.required
+
+    def run(params: dict[str, Any]) -> None:
+        document = params.get(payload)
+        if document is None:
+            if needed:
+                raise Fault("MissingRequestBodyError", "Request Body is empty", status=400)
+        elif check is not None and not check[0](document):
+            text = "The XML you provided was not well-formed or did not validate against our published schema"
+            raise Fault(rules.code, text, status=400)
 
     return run
 
@@ -249,6 +284,14 @@ class _Compiler:
                 )
 
         return ok, explain
+
+
+class _Schema(_Compiler):
+    """What a schema of documents says: which elements must be there, and which words they may hold."""
+
+    def constraints(self, shape: Shape) -> list[Constraint]:
+        values = shape.traits.get("enum") if shape.type == "string" else None
+        return [(frozenset(values).__contains__, "")] if values else []
 
 
 def _anything(_: Any) -> bool:

@@ -98,6 +98,29 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
         "MissingParameter",
         "The request must contain the parameter MessageBody.",
     ),
+    (
+        "sqs",
+        "SendMessageBatch",
+        {"QueueUrl": "u", "Entries": [{"Id": "a", "MessageBody": "b"}, {"Id": "c"}]},
+        "MissingParameter",
+        "The request must contain the parameter SendMessageBatchRequestEntry.2.MessageBody.",
+    ),
+    *[
+        (
+            "s3",
+            operation,
+            params,
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema",
+        )
+        for operation, params in (
+            ("DeleteObjects", {"Bucket": "b", "Delete": {}}),
+            ("DeleteObjects", {"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}, {"VersionId": "v"}]}}),
+            ("PutBucketVersioning", {"Bucket": "b", "VersioningConfiguration": {"Status": "On"}}),
+            ("PutBucketTagging", {"Bucket": "b", "Tagging": {"TagSet": [{"Key": "k"}]}}),
+        )
+    ],
+    ("s3", "PutBucketPolicy", {"Bucket": "b"}, "MissingRequestBodyError", "Request Body is empty"),
 ]
 
 
@@ -122,6 +145,8 @@ ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("iam", "TagRole", {"RoleName": "r", "Tags": [{"Key": "größe: a/b", "Value": "ü @"}]}),
     ("s3", "PutObject", {}),
+    ("s3", "CreateBucket", {"Bucket": "b"}),
+    ("s3", "DeleteObjects", {"Bucket": "b", "Delete": {"Objects": [{"Key": ""}]}}),
     ("sqs", "ReceiveMessage", {"QueueUrl": "u", "MaxNumberOfMessages": 99}),
     ("logs", "DescribeLogGroups", {"limit": 50}),
     ("sts", "AssumeRole", {"RoleArn": "arn:aws:iam::000000000000:role/a/b", "RoleSessionName": "a@b.c"}),

@@ -17,7 +17,8 @@ class Validation:
 
     - `code`: of the fault ("ValidationException", "ValidationError", "BadRequestException", ...).
     - `style`: "detected" is the common "1 validation error detected: Value ..."; "missing" checks only required members,
-      one at a time, with `missing` as template; "none" leaves everything to the service.
+      one at a time, with `missing` as template; "schema" checks a document for required elements and the words they may
+      hold, and nothing else; "none" leaves everything to the service.
     - `patterns`: the whole message for a pattern that is not met, by pattern, with `{member}`.
     - `skip`: scalar shapes that the service checks by itself, in words of its own.
     - `missing`: message for an absent required member, with `{member}`; `missing_code` its code if another.

@@ -130,5 +130,5 @@ PATCH = Patch(
             "WriteGetObjectResponse",
         }
     ),
-    validation=Validation(style="none"),
+    validation=Validation(code="MalformedXML", style="schema"),
 )

@@ -138,10 +138,16 @@ def reader(shape: Shape, cache: Cache) -> Reader:
 
 def _structure_reader(shape: Shape, cache: Cache) -> Reader:
     members: dict[str, tuple[str, type | None, Reader]] = {}
+    plains: dict[str, type] = {}
 
     def read(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise _not_a_structure(value)
+        for key, item in value.items():
+            if plains.get(key) is not type(item):
+                break
+        else:  # nothing to convert, to rename or to leave out
+            return value
         out = {}
         for key, item in value.items():
             if item is not None and (member := members.get(key)) is not None:
@@ -152,7 +158,10 @@ def _structure_reader(shape: Shape, cache: Cache) -> Reader:
     cache["json-in", shape.name] = read
     for name, member in shape.members.items():
         if member.location is None:
-            members[member.wire_name or name] = (name, _PLAIN.get(member.type), reader(member, cache))
+            wire_name, plain = member.wire_name or name, _PLAIN.get(member.type)
+            members[wire_name] = (name, plain, reader(member, cache))
+            if plain is not None and wire_name == name:
+                plains[name] = plain
     return read
 
 
