@@ -23,6 +23,8 @@ from freehold.store.base import ReadTx
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
+SPEC_S = 6 * 3_600
+"""Seconds after which instances are replaced by new ones, so that none outlives its role session of twelve hours."""
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 UNRESERVED = "ConcurrentInvocationLimitExceeded"
 
@@ -52,6 +54,10 @@ class Entry:
     stamp: bytes
     reserved: int | None
     pool: Pool
+    era: int
+    """Counts the replacements of this function's instances by age."""
+    expires: float
+    """When this era ends, in monotonic seconds."""
     routes: dict[str, Route] = field(default_factory=dict)
     specs: dict[str, FunctionSpec] = field(default_factory=dict)
 
@@ -76,6 +82,7 @@ class Engine:
         self.platform = platform
         self.packages = Packages(platform)
         self.sink = LogSink(platform)
+        self._monotonic = platform.clock.monotonic
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._running: dict[tuple[str, str, str], int] = {}
         self._pools: dict[tuple[str, str], Pool] = {}
@@ -88,7 +95,7 @@ class Engine:
         stamp_key = rows.Keys(name.account, name.region).stamp(name.name)
         stamp = await self.platform.store.read(lambda tx: tx.get(stamp_key))
         entry = self._entries.get(key)
-        if entry is not None and entry.stamp == stamp:
+        if entry is not None and entry.stamp == stamp and entry.expires > self._monotonic():
             route = entry.routes.get(name.qualifier)
             if route is not None:
                 return entry, route
@@ -100,11 +107,17 @@ class Engine:
     async def _compile(self, name: FunctionName) -> tuple[Entry, Route]:
         found = await self.platform.store.read(lambda tx: _read(tx, name))
         key = name[:3]
-        entry = self._entries.get(key)
+        entry, now = self._entries.get(key), self._monotonic()
+        era = entry.era if entry is not None else 0
+        if entry is not None and entry.expires <= now:
+            self.platform.runtime.retire(name.arn)
+            entry, era = None, era + 1
         if entry is None or entry.stamp != found.stamp:
             pool = self.set_reserved(name.account, name.region, found.all_reserved)
-            specs = entry.specs if entry is not None else {}
-            entry = Entry(found.stamp, found.reserved, pool, specs=specs)
+            if entry is None:
+                entry = Entry(found.stamp, found.reserved, pool, era, now + SPEC_S)
+            else:
+                entry = Entry(found.stamp, found.reserved, pool, era, entry.expires, specs=entry.specs)
         route = Route(name.qualified_arn, await self._spec(entry, name, found.generation, found.first))
         if found.second is not None:
             route.second = await self._spec(entry, name, found.generation, found.second)
@@ -117,7 +130,7 @@ class Engine:
         return entry, route
 
     async def _spec(self, entry: Entry, name: FunctionName, generation: str, version: Version) -> FunctionSpec:
-        key = f"{name.arn}:{version.qualifier}:{generation}:{version.revision}"
+        key = f"{name.arn}:{version.qualifier}:{generation}:{version.revision}:{entry.era}"
         spec = entry.specs.get(key)
         if spec is not None:
             return spec
@@ -148,6 +161,11 @@ class Engine:
         )
         entry.specs[key] = spec
         return spec
+
+    def forget(self, name: FunctionName) -> None:
+        """The function is gone."""
+        self._entries.pop(name[:3], None)
+        self.platform.runtime.retire(name.arn)
 
     # Concurrency
 

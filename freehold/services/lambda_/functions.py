@@ -219,8 +219,10 @@ async def delete_function(call: Call, request: dict[str, Any]) -> dict[str, Any]
         return state.delete(tx, blobs, name)
 
     gone = await call.platform.store.transact(body)
-    if not name.qualifier:
+    if name.qualifier:
+        call.platform.runtime.retire(name.arn)
+    else:
+        engine.forget(name)
         await engine.refresh_reserved(name.account, name.region)
-    call.platform.runtime.retire(name.arn)
     engine.packages.forget(gone)
     return {"StatusCode": 204}

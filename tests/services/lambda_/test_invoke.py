@@ -8,6 +8,8 @@ from typing import Any
 
 from freehold.ports.call import Cause
 from freehold.runtime.base import FunctionSpec, Invocation, LogEvent, Outcome, RuntimeUnavailable, Throttled
+from freehold.services.lambda_.credentials import SESSION_S
+from freehold.services.lambda_.engine import engine_of
 from tests.services.lambda_.helpers import refused, run
 from tests.services.lambda_.support import ARN, REGION, World, package
 
@@ -405,5 +407,20 @@ def test_credentials_are_a_session_of_the_role_and_the_address_is_freehold_s() -
             "AWS_SESSION_TOKEN": "token",
             "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         }
+
+    run(body)
+
+
+def test_instances_are_replaced_before_their_credentials_expire() -> None:
+    async def body(world: World) -> None:
+        await world.create()
+        await world("Invoke", FunctionName="hello")
+        engine = engine_of(world.platform)
+        (entry,) = engine._entries.values()
+        assert entry.expires < world.clock.monotonic() + SESSION_S - 900, "a session outlives the last invocation"
+        entry.expires = 0.0
+        await world("Invoke", FunctionName="hello")
+        (before, _), (after, _) = world.runtime.seen
+        assert before.key != after.key and world.runtime.retired == [f"{ARN}:hello"]
 
     run(body)
