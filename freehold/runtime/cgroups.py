@@ -33,6 +33,10 @@ class Group(Protocol):
         """Limit to the share of a core that the memory size buys; None lifts the limit."""
         ...
 
+    def stop_forks(self) -> None:
+        """No new processes: before a fork storm gets its share of a core back to die with."""
+        ...
+
     def freeze(self) -> None: ...
 
     def thaw(self) -> None: ...
@@ -208,6 +212,9 @@ class _Group1:
             quota = -1 if memory_mb is None else _quota_us(memory_mb)
             _write(self.paths["cpu"] + "/cpu.cfs_quota_us", str(quota))
 
+    def stop_forks(self) -> None:
+        _write(self.paths["pids"] + "/pids.max", "0")
+
     def freeze(self) -> None:
         if "freezer" in self.paths:
             _write(self.paths["freezer"] + "/freezer.state", "FROZEN")
@@ -288,6 +295,9 @@ class _Group2:
         quota = "max" if memory_mb is None else str(_quota_us(memory_mb))
         with contextlib.suppress(FileNotFoundError):
             _write(self.path + "/cpu.max", f"{quota} {CPU_PERIOD_US}")
+
+    def stop_forks(self) -> None:
+        _write(self.path + "/pids.max", "0")
 
     def freeze(self) -> None:
         _write(self.path + "/cgroup.freeze", "1")

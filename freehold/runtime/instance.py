@@ -441,6 +441,7 @@ class Instance:
         self.crew.leaving(self)
         if self.group is not None:
             with contextlib.suppress(OSError):
+                self.group.stop_forks()
                 self.thaw()
                 # A throttled group would die at its share of a core.
                 self.group.share_cpu(None)

@@ -50,6 +50,9 @@ class Launcher:
         self._host = host
         self._scratch = scratch
         self._roots = [scratch, *code_roots]
+        for root in code_roots:
+            # What is not there when a template starts is never seen by it.
+            root.mkdir(parents=True, exist_ok=True)
         self._accounts = sandbox.write_accounts(scratch / "accounts")
         self._has_memory_group = has_memory_group
         self._zygotes: dict[tuple[str, str | None], Zygote] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
@@ -72,6 +73,8 @@ class Zygote:
             message = self._control.recv(64)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            message = b""
         if message and not self._ready.done():
             self._ready.set_result(None)
         elif not message:
@@ -90,8 +93,6 @@ class Zygote:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
-        import os
-
         os.set_blocking(self._process.stderr.fileno(), False)
         text = (self._process.stderr.read() or b"").decode(errors="replace").strip()
         return text.splitlines()[-1] if text else "it ended without a word"

@@ -138,6 +138,8 @@ Scenario = Callable[[Bench], Awaitable[None]]
 async def bench_in(directory: Path, **options: Any) -> AsyncIterator[Bench]:
     bench = Bench(directory, **options)
     await bench.pool.start()
+    # Templates start when a test needs them: boto3's would cost every test half a second of somebody's processor.
+    bench.pool._require_crew().launcher.warm_up = lambda: None  # type: ignore[method-assign]
     try:
         yield bench
     finally:
