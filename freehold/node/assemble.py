@@ -95,7 +95,7 @@ async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int
         clock=clock,
         ids=ids,
         tasks=tasks,
-        blobs=Blobs(store, clock, ids, settings.data / "blobs"),
+        blobs=Blobs(store, clock, ids, None if settings.ephemeral else settings.data / "blobs"),
         timers=Timers(store, clock, tasks),
         outbox=Outbox(store, clock, ids, tasks),
         logs=LogWriter(store, clock, tasks),

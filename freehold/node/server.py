@@ -71,6 +71,7 @@ async def serve(config: Config) -> None:
             url=f"http://{host}:{port}",
             data=data,
             guarded=config.guarded,
+            ephemeral=config.ephemeral,
             default_account=config.account,
             default_region=config.region,
         )

@@ -32,6 +32,7 @@ class Settings:
     url: str = "http://127.0.0.1:4566"
     data: Path = Path(".freehold")
     guarded: bool = False
+    ephemeral: bool = False
     default_account: str = "000000000000"
     default_region: str = "us-east-1"
 
