@@ -72,6 +72,11 @@ class ResourceContext(Protocol):
         """An AWS call as the stack's role or caller. Raises Fault."""
         ...
 
+    def made(self, physical_id: str) -> None:
+        """In a create of several calls: the resource exists from here on. If a later call fails, the rollback deletes it
+        under this id. Calls that carry `name()` in a name need not say so."""
+        ...
+
     def name(self, max_length: int = 64, *, lower: bool = False) -> str:
         """A generated physical name `{stack}-{logical}-{12 random}`, shortened as CloudFormation does. Stable: chosen
         before the create began, the same when it is retried after a crash."""
@@ -89,7 +94,8 @@ class ResourceType:
 
     `update(ctx, physical, old, new)` is called when no changed property is in `replace` (top-level names or dotted paths
     such as "Code.S3Bucket"); without `update`, any change replaces. `delete` of something already gone succeeds.
-    `attributes` names what Fn::GetAtt may ask (checked before anything is created).
+    `attributes` names what Fn::GetAtt may ask (checked before anything is created); "Outputs.*" stands for every name
+    that begins so, "*" for any.
     """
 
     name: str

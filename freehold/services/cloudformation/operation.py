@@ -162,8 +162,7 @@ class Operation:
     def context(self, logical_id: str, made_from: State, previous: State | None = None) -> Context:
         """What the type is given to act with."""
         stack = self.stack
-        tags = {
-            **made_from.tags,
+        own = {
             "aws:cloudformation:stack-name": stack.name,
             "aws:cloudformation:stack-id": stack.id,
             "aws:cloudformation:logical-id": logical_id,
@@ -174,8 +173,8 @@ class Operation:
             stack_id=stack.id,
             uid=stack.uid,
             logical_id=logical_id,
-            tags=tags,
-            previous_tags=dict(previous.tags) if previous else {},
+            tags={**made_from.tags, **own},
+            previous_tags={**previous.tags, **own} if previous else {},
             suffix=made_from.suffix,
             resource_type=made_from.type,
         )

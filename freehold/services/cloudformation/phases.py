@@ -20,6 +20,7 @@ from freehold.services.cloudformation.deploy import forward
 from freehold.services.cloudformation.model import Garbage, Output, Resource, Stack
 from freehold.services.cloudformation.operation import Operation, set_status
 from freehold.services.cloudformation.prepare import evaluate_outputs
+from freehold.services.cloudformation.retention import remember
 from freehold.services.cloudformation.teardown import GONE, clean_up, delete_all, undo_update
 from freehold.store.base import ReadTx, Tx
 
@@ -285,6 +286,7 @@ def _forget(tx: Tx, op: Operation) -> None:
         tx.delete(op.keys.key("n", op.stack.name))
     for found in state.change_sets(tx, op.keys, op.uid):
         state.drop_change_set(tx, op.keys, found, keep_template=True)
+    remember(tx, op.platform, op.keys, op.uid)
 
 
 PHASES: dict[str, Callable[[Operation], Awaitable[str]]] = {

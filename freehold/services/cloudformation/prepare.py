@@ -237,9 +237,11 @@ def resource_type(origin: Origin, name: str) -> ResourceType | None:
 
 
 def check_resources(origin: Origin, prepared: Prepared) -> None:
-    """Refuse unknown types, properties, values and attributes, by name."""
+    """Refuse unknown types, properties, values and attributes of what will exist, by name."""
     template, scope = prepared.template, prepared.scope
-    missing = {body.type for body in template.resources.values() if resource_type(origin, body.type) is None}
+    # A type that is only there under a condition which does not hold does no harm.
+    types = {template.resources[name].type for name in prepared.graph}
+    missing = {name for name in types if resource_type(origin, name) is None}
     if missing:
         raise Fault(
             "ValidationError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
-from freehold.services.cloudformation import change_sets, custom, listing, stacks, templates
+from freehold.services.cloudformation import change_sets, custom, listing, retention, stacks, templates
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.resources import TYPES
 
@@ -31,5 +31,6 @@ MANIFEST = Manifest(
     prefix="cloudformation",
     types=TYPES,
     hosts={custom.DOOR: custom.answered},
+    timers={retention.OWNER: retention.forget},
     start=start,
 )

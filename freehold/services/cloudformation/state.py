@@ -106,6 +106,10 @@ def add_stack(tx: Tx, keys: Keys, new: Stack) -> None:
     put_stack(tx, keys, new)
 
 
+def drop_stack(tx: Tx, keys: Keys, gone: Stack) -> None:
+    tx.delete(keys.key("s", gone.uid))
+
+
 # Templates
 
 

@@ -28,6 +28,7 @@ from freehold.services.cloudformation import change_sets, listing, stacks, templ
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.resources import TYPES
 from freehold.work.tasks import Tasks
+from freehold.work.timers import Timers
 from tests.support import memory_store
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -49,14 +50,15 @@ class Cloud:
         self.clock = ManualClock()
         self.store = store if store is not None else memory_store()
         absent = cast(Any, None)
+        tasks = Tasks()
         self.platform = Platform(
             settings=Settings(),
             store=self.store,
             clock=self.clock,
             ids=Ids(7),
-            tasks=Tasks(),
+            tasks=tasks,
             blobs=absent,
-            timers=absent,
+            timers=Timers(self.store, self.clock, tasks),
             outbox=absent,
             logs=absent,
             meters=absent,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from freehold.kit.faults import Fault
+from freehold.services.cloudformation import retention
 from tests.services.cloudformation.support import Cloud, Request, thing
 
 Body = Callable[[Cloud], Awaitable[None]]
@@ -393,6 +394,22 @@ def test_a_stack_is_deleted_in_the_reverse_order() -> None:
         assert await cloud.delete_stack(StackName="s") == {}
         again = await cloud.create("s", TWO)
         assert again["StackId"] != stack["StackId"]
+
+    run(body)
+
+
+def test_deleted_stacks_are_described_for_90_days() -> None:
+    async def body(cloud: Cloud) -> None:
+        await cloud.platform.timers.start({retention.OWNER: lambda key: retention.forget(cloud.platform, key)})
+        stack = (await cloud.create("s", TWO))["StackId"]
+        await cloud.delete_stack(StackName="s")
+        cloud.clock.advance(89 * 86_400)
+        assert (await cloud.done(stack))["StackStatus"] == "DELETE_COMPLETE"
+        assert len((await cloud.list_stacks())["StackSummaries"]) == 1
+        cloud.clock.advance(2 * 86_400)
+        while (await cloud.list_stacks())["StackSummaries"]:
+            await asyncio.sleep(0)
+        assert await refused(cloud.describe_stack_events(StackName=stack)) == f"Stack [{stack}] does not exist"
 
     run(body)
 
