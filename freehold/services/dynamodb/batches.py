@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.rules.dynamodb.paths import Projection
 from freehold.rules.dynamodb.values import Item, invalid
-from freehold.services.dynamodb import capacity, requests, rows, writes
+from freehold.services.dynamodb import capacity, requests, rows, throttling, writes
 from freehold.services.dynamodb.capacity import Consumed
 from freehold.services.dynamodb.catalog import current, place_of, reading, writing
 from freehold.services.dynamodb.checks import check_key
@@ -22,6 +23,7 @@ MAX_GETS = 100
 MAX_WRITES = 25
 MAX_ANSWER = 16 << 20
 _DUPLICATES = "Provided list of item keys contains duplicates"
+_INLINE = 25
 _TRANSACTION_BYTES = 2 << 20
 """Bytes of items that one transaction of a batch takes: with all their index rows they stay below the store's limits."""
 
@@ -46,11 +48,17 @@ async def batch_get_item(call: Call, request: Request) -> Request:
         raise invalid("Too many items requested for the BatchGetItem call")
     responses: dict[str, list[object]] = {}
     unprocessed: Request = {}
-    consumed = []
+    consumed: list[tuple[str, Consumed]] = []
+    faults: list[Fault] = []
     left = MAX_ANSWER
     for wanted in asked:
-        found = await reading(call, place_of(call, wanted.name), _gets(wanted))
-        used, taken, items = Consumed(), 0, []
+        schema, found = await reading(call, place_of(call, wanted.name), _gets(wanted), many=len(wanted.keys) > _INLINE)
+        fault = throttling.refusal(call, schema, throttling.READ)
+        if fault is not None:
+            faults.append(fault)
+            found = []
+        used, items = Consumed(), responses.setdefault(wanted.name, [])
+        taken = 0
         for row in found:
             size = rows.size(row) if row is not None else 0
             if size > left:
@@ -60,12 +68,13 @@ async def batch_get_item(call: Call, request: Request) -> Request:
             used.table += capacity.read_units(size, consistent=wanted.consistent)
             if row is not None:
                 items.append(rows.shown(row, on_the_wire=call.http is not None, projection=wanted.projection))
-        responses[wanted.name] = items
         if taken < len(wanted.keys):
             unprocessed[wanted.name] = {**wanted.request, "Keys": wanted.keys[taken:]}
+        throttling.charge(call, schema, throttling.READ, used)
         consumed.append((wanted.name, used))
-    result: Request = {"Responses": responses, "UnprocessedKeys": unprocessed}
-    return _with_capacity(request, result, consumed)
+    if len(faults) == len(asked):
+        raise faults[0]
+    return _with_capacity(request, {"Responses": responses, "UnprocessedKeys": unprocessed}, consumed)
 
 
 def _with_capacity(request: Request, result: Request, consumed: list[tuple[str, Consumed]]) -> Request:
@@ -75,11 +84,14 @@ def _with_capacity(request: Request, result: Request, consumed: list[tuple[str, 
     return result
 
 
-def _gets(wanted: Wanted) -> Callable[[Schema], Callable[[ReadTx], list[bytes | None]]]:
+Found = tuple[Schema, list[bytes | None]]
+
+
+def _gets(wanted: Wanted) -> Callable[[Schema], Callable[[ReadTx], Found]]:
     return lambda schema: _gets_of(schema, wanted)
 
 
-def _gets_of(schema: Schema, wanted: Wanted) -> Callable[[ReadTx], list[bytes | None]]:
+def _gets_of(schema: Schema, wanted: Wanted) -> Callable[[ReadTx], Found]:
     places = []
     for key in wanted.keys:
         check_key(schema, key)
@@ -87,9 +99,9 @@ def _gets_of(schema: Schema, wanted: Wanted) -> Callable[[ReadTx], list[bytes | 
     if len(set(places)) != len(places):
         raise invalid(_DUPLICATES)
 
-    def body(tx: ReadTx) -> list[bytes | None]:
+    def body(tx: ReadTx) -> Found:
         current(tx, schema)
-        return tx.get_many(places)
+        return schema, tx.get_many(places)
 
     return body
 
@@ -112,19 +124,31 @@ async def batch_write_item(call: Call, request: Request) -> Request:
     prepared = {name: await reading(call, place_of(call, name), _checked(parts)) for name, parts in asked.items()}
     consumed: list[tuple[str, Consumed]] = []
     metrics: dict[str, list[Request]] = {}
+    unprocessed: dict[str, list[Request]] = {}
+    faults: list[Fault] = []
     for name, parts in asked.items():
+        schema, sizes = prepared[name]
         used = Consumed()
-        for chunk in _chunks(parts, prepared[name]):
-            done = await writing(call, place_of(call, name), _puts(chunk, read_old=level != "NONE"))
-            if level != "NONE":
+        consumed.append((name, used))
+        fault = throttling.refusal(call, schema, throttling.WRITE)
+        if fault is not None:
+            faults.append(fault)
+            unprocessed[name] = parts
+            continue
+        price = level != "NONE" or throttling.is_limited(schema)
+        for chunk in _chunks(parts, sizes):
+            done = await writing(call, place_of(call, name), _puts(chunk, read_old=price))
+            if price:
                 for write, outcome in done:
                     used.add(writes.consumed(write, outcome))
             if request.get("ReturnItemCollectionMetrics") == "SIZE":
                 metrics.setdefault(name, []).extend(
                     [found for write, _ in done if (found := await collection_metrics(call, write.schema, write.key))]
                 )
-        consumed.append((name, used))
-    result: Request = {"UnprocessedItems": {}}
+        throttling.charge(call, schema, throttling.WRITE, used)
+    if len(faults) == len(asked):
+        raise faults[0]
+    result: Request = {"UnprocessedItems": unprocessed}
     if any(metrics.values()):
         result["ItemCollectionMetrics"] = {name: found for name, found in metrics.items() if found}
     return _with_capacity(request, result, consumed)
@@ -137,19 +161,19 @@ def _write_of(schema: Schema, part: Request) -> Write:
     return requests.delete_of(schema, part["DeleteRequest"]["Key"], None)
 
 
-def _checked(parts: list[Request]) -> Callable[[Schema], Callable[[ReadTx], list[int]]]:
-    """Check all writes of a table; their sizes, index rows included."""
+def _checked(parts: list[Request]) -> Callable[[Schema], Callable[[ReadTx], tuple[Schema, list[int]]]]:
+    """Check all writes of a table; the schema that they fit, and their sizes, index rows included."""
 
-    def prepare(schema: Schema) -> Callable[[ReadTx], list[int]]:
+    def prepare(schema: Schema) -> Callable[[ReadTx], tuple[Schema, list[int]]]:
         made = [_write_of(schema, part) for part in parts]
         if len({write.tail for write in made}) != len(made):
             raise invalid(_DUPLICATES)
         copies = 1 + len(schema.indexes)
         sizes = [len(write.row) * copies if write.row is not None else 0 for write in made]
 
-        def body(tx: ReadTx) -> list[int]:
+        def body(tx: ReadTx) -> tuple[Schema, list[int]]:
             current(tx, schema)
-            return sizes
+            return schema, sizes
 
         return body
 

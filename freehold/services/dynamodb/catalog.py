@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -13,6 +13,9 @@ from freehold.ports.call import Call
 from freehold.ports.platform import Platform
 from freehold.services.dynamodb.model import Schema, Table, table_key, version_key
 from freehold.store.base import ReadTx, Tx
+
+if TYPE_CHECKING:
+    from freehold.services.dynamodb.throttling import Bucket
 
 T = TypeVar("T")
 Place = tuple[str, str, str]
@@ -34,6 +37,8 @@ class Memory:
         self.schemas: dict[Place, Schema] = {}
         self.counts: dict[str, tuple[float, int, int]] = {}
         """By table or index id: when it was counted, items, bytes."""
+        self.buckets: dict[tuple[str, str], Bucket] = {}
+        """Provisioned throughput that is left, by table or index id and Read or Write."""
 
 
 def memory(platform: Platform) -> Memory:
@@ -121,13 +126,17 @@ async def renew(platform: Platform, place: Place, schema: Schema, failure: Excep
     return fresh
 
 
-async def reading(call: Call, place: Place, prepare: Callable[[Schema], Callable[[ReadTx], T]]) -> T:
-    """Read from a table: `prepare` makes the body for a schema, and is asked again when the schema has changed."""
+async def reading(
+    call: Call, place: Place, prepare: Callable[[Schema], Callable[[ReadTx], T]], *, many: bool = False
+) -> T:
+    """Read from a table: `prepare` makes the body for a schema, and is asked again when the schema has changed.
+    `many`: the body reads much, and is not run on the event loop."""
     platform = call.platform
+    read = platform.store.read_many if many else platform.store.read
     schema = await schema_at(platform, place)
     while True:
         try:
-            return await platform.store.read(prepare(schema))
+            return await read(prepare(schema))
         except (Stale, Fault) as failure:
             schema = await renew(platform, place, schema, failure)
 

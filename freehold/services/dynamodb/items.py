@@ -7,7 +7,7 @@ from typing import Any
 
 from freehold.ports.call import Call
 from freehold.rules.dynamodb.values import invalid
-from freehold.services.dynamodb import capacity, requests, rows, writes
+from freehold.services.dynamodb import capacity, requests, rows, throttling, writes
 from freehold.services.dynamodb.capacity import Consumed
 from freehold.services.dynamodb.catalog import current, place_of, reading, writing
 from freehold.services.dynamodb.checks import check_key
@@ -21,9 +21,14 @@ from freehold.store.base import ReadTx, Tx
 async def get_item(call: Call, request: Request) -> Request:
     projection = requests.projection_of(request)
 
+    used_schema: list[Schema] = []
+
     def prepare(schema: Schema) -> Callable[[ReadTx], bytes | None]:
         key = request["Key"]
         check_key(schema, key)
+        if throttling.is_limited(schema):
+            throttling.admit(call, schema, throttling.READ)
+            used_schema.append(schema)
         wanted = (schema.version_key, schema.prefix + schema.tail(key))
 
         def body(tx: ReadTx) -> bytes | None:
@@ -39,12 +44,15 @@ async def get_item(call: Call, request: Request) -> Request:
     if row is not None:
         result["Item"] = rows.shown(row, on_the_wire=call.http is not None, projection=projection)
     wanted = request.get("ReturnConsumedCapacity", "NONE")
-    if wanted != "NONE":
+    if wanted != "NONE" or used_schema:
         used = Consumed()
         used.table = capacity.read_units(
             rows.size(row) if row is not None else 0, consistent=request.get("ConsistentRead", False)
         )
-        result["ConsumedCapacity"] = used.describe(request["TableName"], wanted)
+        if used_schema:
+            throttling.charge(call, used_schema[-1], throttling.READ, used)
+        if wanted != "NONE":
+            result["ConsumedCapacity"] = used.describe(request["TableName"], wanted)
     return result
 
 
@@ -99,7 +107,8 @@ async def _write(call: Call, request: Request, make: Callable[[Schema], Write]) 
 
     def prepare(schema: Schema) -> Callable[[Tx], Outcome]:
         write = make(schema)
-        write.read_old = read_old
+        throttling.admit(call, schema, throttling.WRITE)
+        write.read_old = read_old or throttling.is_limited(schema)
         made.append(write)
 
         def body(tx: Tx) -> Outcome:
@@ -111,11 +120,13 @@ async def _write(call: Call, request: Request, make: Callable[[Schema], Write]) 
     try:
         outcome = await writing(call, place_of(call, request["TableName"]), prepare)
     except ConditionFailed as failed:
+        _charge(call, made[-1], Outcome(old_row=failed.row))
         raise requests.conditional_check_failed(
             failed.row, request.get("ReturnValuesOnConditionCheckFailure")
         ) from None
     write = made[-1]
     result: Request = {}
+    _charge(call, write, outcome)
     if wanted != "NONE":
         result["ConsumedCapacity"] = writes.consumed(write, outcome).describe(request["TableName"], wanted)
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
@@ -123,3 +134,9 @@ async def _write(call: Call, request: Request, make: Callable[[Schema], Write]) 
         if metrics is not None:
             result["ItemCollectionMetrics"] = metrics
     return outcome, result
+
+
+def _charge(call: Call, write: Write, outcome: Outcome) -> None:
+    """A write is paid for even where its condition failed."""
+    if throttling.is_limited(write.schema):
+        throttling.charge(call, write.schema, throttling.WRITE, writes.consumed(write, outcome))

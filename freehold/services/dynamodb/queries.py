@@ -14,7 +14,7 @@ from freehold.rules.dynamodb.conditions import Condition
 from freehold.rules.dynamodb.key_conditions import KeyCondition, KeyConditionExpression, bind
 from freehold.rules.dynamodb.paths import Projection
 from freehold.rules.dynamodb.values import Item, invalid
-from freehold.services.dynamodb import capacity, pages, ranges, rows
+from freehold.services.dynamodb import capacity, pages, ranges, rows, throttling
 from freehold.services.dynamodb.capacity import Consumed
 from freehold.services.dynamodb.catalog import Stale, place_of, renew, schema_at
 from freehold.services.dynamodb.model import IndexSchema, Schema
@@ -111,6 +111,7 @@ async def _run(call: Call, request: Request, make: Callable[[Schema], Plan]) -> 
     while True:
         try:
             plan = make(schema)
+            throttling.admit(call, schema, throttling.READ, plan.index)
             return plan, await pages.read_page(call.platform.store, plan)
         except (Stale, Fault) as failure:
             schema = await renew(call.platform, place, schema, failure)
@@ -247,8 +248,11 @@ def _result(call: Call, request: Request, plan: Plan, page: Page) -> Request:
     if last is not None:
         result["LastEvaluatedKey"] = last
     wanted = request.get("ReturnConsumedCapacity", "NONE")
-    if wanted != "NONE":
-        result["ConsumedCapacity"] = _consumed(plan, page, request).describe(request["TableName"], wanted)
+    if wanted != "NONE" or throttling.is_limited(plan.schema):
+        used = _consumed(plan, page, request)
+        throttling.charge(call, plan.schema, throttling.READ, used)
+        if wanted != "NONE":
+            result["ConsumedCapacity"] = used.describe(request["TableName"], wanted)
     return result
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.rules.dynamodb.values import Item, invalid
-from freehold.services.dynamodb import capacity, idempotency, requests, rows, writes
+from freehold.services.dynamodb import capacity, idempotency, requests, rows, throttling, writes
 from freehold.services.dynamodb.capacity import Consumed
 from freehold.services.dynamodb.catalog import Place, Stale, current, place_of, refresh, schema_at
 from freehold.services.dynamodb.checks import check_key
@@ -55,6 +55,7 @@ async def transact_write_items(call: Call, request: Request) -> Request:
                     raise Stale
                 raise Cancelled([reason or {"Code": "None"} for reason in reasons])
             _check_distinct(made)
+            _admit(call, made)
             outcomes = await call.platform.store.transact(_body(call, made, parts, token, digest, now))
             break
         except Stale:
@@ -123,6 +124,14 @@ def _check_distinct(made: list[Write]) -> None:
         raise invalid("Collective size of items in the transaction exceeds the limit of 4 MB")
 
 
+def _admit(call: Call, made: list[Write]) -> None:
+    """Raise Cancelled where the provisioned throughput of a table is used up."""
+    faults = [throttling.refusal(call, write.schema, throttling.WRITE) for write in made]
+    if any(faults):
+        code = "ProvisionedThroughputExceeded"
+        raise Cancelled([{"Code": code, "Message": fault.message} if fault else {"Code": "None"} for fault in faults])
+
+
 def _body(
     call: Call, made: list[Write], parts: list[Part], token: str | None, digest: bytes, now: int
 ) -> Callable[[Tx], list[Outcome] | None]:
@@ -176,19 +185,17 @@ async def _write_result(
 ) -> Request:
     result: Request = {}
     level = request.get("ReturnConsumedCapacity", "NONE")
-    if level != "NONE":
+    if level != "NONE" or any(throttling.is_limited(write.schema) for write in made):
+        kind = throttling.WRITE if outcomes is not None else throttling.READ
         used: dict[str, Consumed] = {}
         for at, (part, write) in enumerate(zip(parts, made, strict=True)):
-            total = used.setdefault(part.name, Consumed())
-            if outcomes is not None:
-                total.add(writes.consumed(write, outcomes[at]))
-            else:
-                # A repeated token costs reads.
-                total.table += capacity.read_units(rows.size(write.row) if write.row else 0, consistent=True)
-        kind = "Write" if outcomes is not None else "Read"
-        result["ConsumedCapacity"] = [
-            total.describe(name, level, kind=kind, factor=2.0) for name, total in used.items()
-        ]
+            one = writes.consumed(write, outcomes[at]) if outcomes is not None else _repeated(write)
+            throttling.charge(call, write.schema, kind, one, 2.0)
+            used.setdefault(part.name, Consumed()).add(one)
+        if level != "NONE":
+            result["ConsumedCapacity"] = [
+                total.describe(name, level, kind=kind, factor=2.0) for name, total in used.items()
+            ]
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
         metrics: dict[str, list[Any]] = {}
         for part, write in zip(parts, made, strict=True):
@@ -200,19 +207,28 @@ async def _write_result(
     return result
 
 
+def _repeated(write: Write) -> Consumed:
+    """What a repeated token costs: reads."""
+    consumed = Consumed()
+    consumed.table = capacity.read_units(rows.size(write.row) if write.row else 0, consistent=True)
+    return consumed
+
+
 async def transact_get_items(call: Call, request: Request) -> Request:
     asked = []
     for member in request["TransactItems"]:
         get = member["Get"]
         asked.append((get, place_of(call, get["TableName"]), requests.projection_of(get)))
-    found = await _get_all(call, [(get["Key"], place) for get, place, _ in asked])
+    schemas, found = await _get_all(call, [(get["Key"], place) for get, place, _ in asked])
     if sum(rows.size(row) for row in found if row is not None) > MAX_BYTES:
         raise invalid("Collective size of items in the transaction exceeds the limit of 4 MB")
     responses: list[Request] = []
     used: dict[str, Consumed] = {}
-    for (get, _, projection), row in zip(asked, found, strict=True):
-        total = used.setdefault(get["TableName"], Consumed())
-        total.table += capacity.read_units(rows.size(row) if row is not None else 0, consistent=True)
+    for (get, place, projection), row in zip(asked, found, strict=True):
+        one = Consumed()
+        one.table = capacity.read_units(rows.size(row) if row is not None else 0, consistent=True)
+        throttling.charge(call, schemas[place], throttling.READ, one, 2.0)
+        used.setdefault(get["TableName"], Consumed()).add(one)
         responses.append(
             {} if row is None else {"Item": rows.shown(row, on_the_wire=call.http is not None, projection=projection)}
         )
@@ -225,12 +241,14 @@ async def transact_get_items(call: Call, request: Request) -> Request:
     return result
 
 
-async def _get_all(call: Call, asked: list[tuple[Item, Place]]) -> list[bytes | None]:
+async def _get_all(call: Call, asked: list[tuple[Item, Place]]) -> tuple[dict[Place, Schema], list[bytes | None]]:
     """The rows of items of several tables, at one point in time."""
     while True:
         schemas = {place: await schema_at(call.platform, place) for place in {place for _, place in asked}}
         try:
-            return await call.platform.store.read(_gets(schemas, asked))
+            for schema in schemas.values():
+                throttling.admit(call, schema, throttling.READ)
+            return schemas, await call.platform.store.read(_gets(schemas, asked))
         except Fault:
             # Perhaps only a schema of old says so.
             if await _are_current(call, schemas):
