@@ -5,6 +5,7 @@ from __future__ import annotations
 from freehold.wire.auth import auth_fault
 from freehold.wire.base import Match, WireFault
 from freehold.wire.chunked import Body, decode_chunked
+from freehold.wire.coercion import coerce
 from freehold.wire.models import Operation, Service, load
 from freehold.wire.parsing import parse
 from freehold.wire.rendering import render, render_fault
@@ -22,6 +23,7 @@ __all__ = [
     "Signature",
     "WireFault",
     "auth_fault",
+    "coerce",
     "decode_chunked",
     "load",
     "match",

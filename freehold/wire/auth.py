@@ -138,6 +138,13 @@ def _s3(kind: str, details: Mapping[str, str]) -> tuple[str, str, int, dict[str,
             "S3ComputedContentSHA256": details["server"],
         }
         return "XAmzContentSHA256Mismatch", text, 400, fields
+    if kind == "payload":
+        text = (
+            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, or a valid sha256 value."
+        )
+        fields = {"ArgumentName": "x-amz-content-sha256", "ArgumentValue": details["named"]}
+        return "InvalidArgument", text, 400, fields
     if kind == "unsupported":
         text = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
         return "InvalidRequest", text, 400, {}

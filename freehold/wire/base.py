@@ -6,6 +6,7 @@ The functions live beside this file and are re-exported by `freehold.wire`:
 - `routing.match(services, request) -> Match`   which service, protocol and operation a request means
 - `parsing.parse(match, request) -> dict`   the operation's input, or the protocol's own fault
 - `validation.validate(operation, params)`  required, ranges, lengths, patterns, enums: AWS's messages per family
+- `coercion.coerce(operation, params)`      for internal calls, whose values no parser has seen: types as the model says
 - `rendering.render(match, result, request_id) -> Response`
 - `rendering.render_fault(match, fault, request_id) -> Response`
 - `sigv4`                                   header, presigned and chunked signatures

@@ -24,6 +24,7 @@ STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 STREAMING_SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 STREAMING_UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 STREAMING = frozenset({STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER})
+_NAMED = STREAMING | {UNSIGNED}
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 SKEW = 300.0
@@ -41,7 +42,8 @@ class AuthFailure(Exception):
     """Authentication failed. `kind` says how; `details` fill the messages that AWS sends.
 
     Kinds raised here: incomplete, malformed, unsupported, mismatch, skewed, expired, future, scope-date, headers,
-    bad-payload. Kinds that front adds: missing, unknown-key, invalid-token, expired-token, scope-service, scope-region.
+    payload, bad-payload. Kinds that front adds: missing, unknown-key, invalid-token, expired-token, scope-service,
+    scope-region.
     """
 
     def __init__(self, kind: str, **details: str) -> None:
@@ -167,7 +169,7 @@ def _claims(header: str, headers: dict[str, str]) -> Claims:
 
 def _read_query(request: Request) -> Signature:
     values = dict(request.query_pairs())
-    if values["X-Amz-Algorithm"] != ALGORITHM:
+    if values.get("X-Amz-Algorithm") != ALGORITHM:
         raise AuthFailure("malformed", what='X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"', query="yes")
     names = ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date")
     absent = [name for name in names if not values.get(name)]
@@ -262,6 +264,9 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
         return
     _check_time(signature, wall)
     _check_headers(request, signature)
+    named = signature.payload
+    if named is not None and signature.service == "s3" and named not in _NAMED and not _HEX64.fullmatch(named):
+        raise AuthFailure("payload", named=named[:128])
     payload = payload_of(request, signature, body_hash)
     text = string_to_sign(request, signature, payload)
     key = signing_key(secret, signature.date, signature.region, signature.service)
@@ -274,7 +279,6 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
             signature=signature.signature[:128],
             access_key=signature.access_key[:128],
         )
-    named = signature.payload
     if body_hash is not None and named is not None and _HEX64.fullmatch(named) and named != body_hash:
         raise AuthFailure("bad-payload", client=named, server=body_hash)
 

@@ -170,6 +170,8 @@ DEEP = 100_000
         ("dynamodb", "json", "PutItem", b'{"Item":{"a":' + b'{"M":{"a":' * 300 + b"{}" + b"}}" * 300 + b"}}"),
         ("lambda", "rest-json", "CreateFunction", b"[" * DEEP),
         ("s3", "rest-xml", "DeleteObjects", b"<a>" * DEEP),
+        ("s3", "rest-xml", "DeleteObjects", b"<a>" + b"<b/>" * 300_000 + b"</a>"),
+        ("iam", "query", "CreateRole", b"a=&" * 300_000),
         ("iam", "query", "CreateRole", b"Tags." + b"a." * DEEP + b"=1"),
         ("cloudwatch", "smithy-rpc-v2-cbor", "PutMetricData", b"\x81" * DEEP),
         ("cloudwatch", "smithy-rpc-v2-cbor", "PutMetricData", b"\x9b" + b"\xff" * 8),

@@ -253,3 +253,22 @@ def test_no_signature_at_all() -> None:
     assert auth_fault("missing", "json", "dynamodb").code == "MissingAuthenticationTokenException"
     assert auth_fault("missing", "query", "sts").code == "MissingAuthenticationToken"
     assert auth_fault("missing", "rest-xml", "s3").code == "AccessDenied"
+
+
+def test_s3_wants_a_hash_or_a_word_it_knows_for_the_body() -> None:
+    request = signed(s3(), "PUT", "http://host:4566/b/k")
+    request.headers["x-amz-content-sha256"] = "nonsense"
+    with pytest.raises(AuthFailure) as refused:
+        check(request)
+    fault = auth_fault(refused.value.kind, "rest-xml", "s3", **refused.value.details)
+    assert (fault.code, fault.fields["ArgumentValue"]) == ("InvalidArgument", "nonsense")
+
+
+@pytest.mark.parametrize(
+    "query", ["xX-Amz-Algorithm=1", "X-Amz-Algorithm=AWS4-HMAC-SHA256", "xAWSAccessKeyId=&xSignature=&xExpires="]
+)
+def test_queries_that_only_look_signed(query: str) -> None:
+    try:
+        assert read_signature(Request("GET", "/b/k", query)) is None
+    except AuthFailure as failure:
+        assert failure.kind in ("malformed", "incomplete")

@@ -24,6 +24,8 @@ Reader = Callable[[Any], Any]
 Cache = dict[Any, Any]
 
 _MAX_DEPTH = 64
+_MAX_FIELDS = 200_000
+"""PutMetricData, the largest form that AWS takes, has 1,000 metrics of up to 150 values."""
 _CONTENT_TYPE = ("content-type", "text/xml")
 
 
@@ -96,6 +98,8 @@ def _parser(operation: Operation, dialect: _Query) -> Callable[[Match, Request],
 def form_pairs(request: Request) -> list[tuple[str, str]]:
     """Query string and form, decoded."""
     pairs = request.query_pairs()
+    if request.body.count(b"&") > _MAX_FIELDS:
+        raise malformed_fault()
     if request.body:
         try:
             form = request.body.decode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from xml.parsers import expat
@@ -20,27 +21,27 @@ MemberWriter = Callable[[Any], str]
 Cache = dict[Any, Any]
 
 _MAX_DEPTH = 128
+_MAX_NODES = 250_000
+"""CompleteMultipartUpload, the largest document that AWS takes, has 10,000 parts of up to ten elements."""
 
-_ESCAPES = str.maketrans(
-    {
-        "&": "&amp;",
-        "<": "&lt;",
-        ">": "&gt;",
-        '"': "&quot;",
-        "\r": "&#xD;",
-        "\u0085": "&#x85;",
-        "\u2028": "&#x2028;",
-        # XML 1.0 cannot hold these at all; a replacement keeps the document well-formed.
-        **{chr(code): "\ufffd" for code in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)},
-    }
-)
+# What XML 1.0 cannot hold at all is replaced; what a reader would fold into a line feed is written as a reference.
+_RARE = re.compile("[\r\x85\u2028\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_REFERENCES = {"\r": "&#xD;", "\x85": "&#x85;", "\u2028": "&#x2028;"}
 
 
 def escape(value: str) -> str:
-    """Text for an element or an attribute."""
+    """Text for an element."""
     if value.isalnum():
         return value
-    return value.translate(_ESCAPES)
+    value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if _RARE.search(value):
+        return _RARE.sub(lambda found: _REFERENCES.get(found[0], "\ufffd"), value)
+    return value
+
+
+def escape_attribute(value: str) -> str:
+    """Text for an attribute in double quotes."""
+    return escape(value).replace('"', "&quot;").replace("\n", "&#xA;").replace("\t", "&#x9;")
 
 
 # --- writing
@@ -103,7 +104,9 @@ class _Dialect:
             return lambda value: f"{start}{write(value)}{closing}"
 
         def write_element(value: dict[str, Any]) -> str:
-            found = "".join([f' {name}="{escape(str(value[key]))}"' for key, name in attributes if key in value])
+            found = "".join(
+                [f' {name}="{escape_attribute(str(value[key]))}"' for key, name in attributes if key in value]
+            )
             return f"{opening}{found}>{write(value)}{closing}"
 
         return write_element
@@ -201,6 +204,7 @@ def parse_document(body: bytes) -> Node:
 class _Builder:
     def __init__(self) -> None:
         self.root: Node | None = None
+        self._nodes = 0
         self._open: list[Node] = []
         self._texts: list[list[str]] = []
         self.parser = expat.ParserCreate()
@@ -215,7 +219,8 @@ class _Builder:
         raise Malformed("A document type declaration is not allowed")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self._open) >= _MAX_DEPTH:
+        self._nodes += 1
+        if len(self._open) >= _MAX_DEPTH or self._nodes > _MAX_NODES:
             raise Malformed("The XML is nested too deeply")
         node = Node(name.rpartition(":")[2], attributes)
         if self._open:
