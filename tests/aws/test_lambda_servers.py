@@ -7,14 +7,29 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import boto3
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.aws.conftest import start, stop
+from tests.aws.conftest import Server, start, stop
 from tests.aws.test_lambda import make
+
+
+def root(server: Server) -> tuple[str, str]:
+    """The root credentials that a new guarded server shows."""
+    key, secret = re.findall(r"AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY)=(\S+)", server.said)
+    return key, secret
+
+
+def guarded(server: Server) -> tuple[Any, str]:
+    """A client of the root user, and its account."""
+    session = boto3.session.Session(*root(server), region_name="us-east-1")
+    account = session.client("sts", endpoint_url=server.url).get_caller_identity()["Account"]
+    return session.client("lambda", endpoint_url=server.url), account
 
 
 def test_an_accepted_event_survives_a_kill(tmp_path: Path) -> None:
@@ -44,13 +59,25 @@ def test_an_accepted_event_survives_a_kill(tmp_path: Path) -> None:
         stop(running)
 
 
+def test_functions_of_a_guarded_server_call_it_with_their_role(tmp_path: Path) -> None:
+    running = start(tmp_path / "data", "--guarded")
+    try:
+        client, account = guarded(running)
+        source = "import boto3\ndef handler(e, c): return boto3.client('sts').get_caller_identity()['Arn']"
+        make(client, account, source=source)
+        answer = client.invoke(FunctionName="hello")["Payload"].read()
+        assert answer.decode() == f'"arn:aws:sts::{account}:assumed-role/r/hello"'
+        with pytest.raises(client.exceptions.ClientError, match="Cross-account pass role is not allowed"):
+            make(client, "999999999999", "other")
+    finally:
+        stop(running)
+
+
 def test_a_guarded_server_checks_the_signatures_of_iam_urls(tmp_path: Path) -> None:
     running = start(tmp_path / "data", "--guarded")
     try:
-        key, secret = re.findall(r"AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY)=(\S+)", running.said)
-        session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1")
-        client = session.client("lambda", endpoint_url=running.url)
-        account = session.client("sts", endpoint_url=running.url).get_caller_identity()["Account"]
+        client, account = guarded(running)
+        key, secret = root(running)
         make(client, account, source="def handler(e, c): return e['requestContext']['authorizer']['iam']['userArn']")
         url = client.create_function_url_config(FunctionName="hello", AuthType="AWS_IAM")["FunctionUrl"]
         for secret_used, status in ((secret, 200), ("wrong", 403)):

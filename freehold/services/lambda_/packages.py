@@ -111,8 +111,7 @@ class Packages:
     async def keep(self, archive: bytes | AsyncIterator[bytes]) -> Upload:
         """Keep and unpack an archive. Raises for what is no archive, is empty, or unzips too large."""
         if isinstance(archive, bytes):
-            unzipped = await asyncio.to_thread(unpacking.unzipped_size, io.BytesIO(archive))
-            sha256 = hashlib.sha256(archive).hexdigest()
+            unzipped, sha256 = await asyncio.to_thread(_measured, archive)
             blob = await self._platform.blobs.write(archive)
             await self._build(sha256, io.BytesIO(archive))
             return Upload(sha256, len(archive), unzipped, blob)
@@ -187,6 +186,11 @@ class Packages:
         except FileNotFoundError:
             return
         await asyncio.to_thread(shutil.rmtree, rubbish, ignore_errors=True)
+
+
+def _measured(archive: bytes) -> tuple[int, str]:
+    """Unzipped size and SHA-256; in a thread, a large archive takes a while."""
+    return unpacking.unzipped_size(io.BytesIO(archive)), hashlib.sha256(archive).hexdigest()
 
 
 async def _hashed(stream: AsyncIterator[bytes], digest: hashlib._Hash) -> AsyncIterator[bytes]:

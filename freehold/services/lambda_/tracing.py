@@ -17,8 +17,8 @@ def header_for(platform: Platform, spec: FunctionSpec, given: str | None) -> str
     the function traces actively and so decides for itself."""
     if given is not None or spec.tracing:
         return given
-    ids = platform.ids
-    return f"Root=1-{int(platform.clock.now()):08x}-{ids.hex(24)};Parent={ids.hex(16)};Sampled=0"
+    drawn = platform.ids.hex(40)
+    return f"Root=1-{int(platform.clock.now()):08x}-{drawn[:24]};Parent={drawn[24:]};Sampled=0"
 
 
 class Traced:
