@@ -61,6 +61,18 @@ def test_an_object_over_the_wire(s3: Any, bucket: str) -> None:
     assert s3.delete_object(Bucket=bucket, Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 204
 
 
+@pytest.mark.parametrize(
+    "key", ["/lead", "a//b", "a/../b", "./x", "..", "a/", "a b+c", "é/\u00df", "?x=1&y#z", "%2F", "*'();:@&=+$,"]
+)
+def test_keys_are_taken_as_they_are(s3: Any, bucket: str, key: str) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": key})
+    deleted = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key}, {"Key": "copy"}]})["Deleted"]
+    assert {one["Key"] for one in deleted} == {key, "copy"} and s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
 def test_waiters_end(s3: Any, account: str) -> None:
     name, quickly = f"waited-{account}", {"Delay": 1, "MaxAttempts": 2}
     s3.get_waiter("bucket_not_exists").wait(Bucket=name, WaiterConfig=quickly)

@@ -82,7 +82,7 @@ async def receive(call: Call, request: dict[str, Any], *, algorithm: str = "", k
     body: AsyncIterator[bytes] | bytes = request.get("Body", b"")
     hashes = Hashes(wanted)
     if not isinstance(body, bytes) and length is not None and length <= INLINE:
-        data = b"".join([piece async for piece in body])
+        data = await _gather(body, length)
         hashes.update(data)
         blob = await call.platform.blobs.write(data)
     elif isinstance(body, bytes):
@@ -93,8 +93,7 @@ async def receive(call: Call, request: dict[str, Any], *, algorithm: str = "", k
             raise Fault("MissingContentLength", "You must provide the Content-Length HTTP header.", status=411)
         blob = await call.platform.blobs.write(hashes.over(body, MAX_PUT))
     if length is not None and hashes.size != length:
-        message = "You did not provide the number of bytes specified by the Content-Length HTTP header"
-        raise Fault("IncompleteBody", message, status=400)
+        raise incomplete()
     if md5 is not None and md5 != hashes.md5:
         raise Fault("BadDigest", "The Content-MD5 you specified did not match what we received.", status=400,
                     ExpectedDigest=request["ContentMD5"], CalculatedDigest=checksums.encoded(hashes.md5))  # fmt: skip
@@ -105,6 +104,22 @@ async def receive(call: Call, request: dict[str, Any], *, algorithm: str = "", k
         raise checksums.mismatch(chosen)
     default = hashes.checksum(checksums.DEFAULT) if keep_default else ""
     return Received(blob, hashes.md5.hex(), chosen, computed, default)
+
+
+async def _gather(body: AsyncIterator[bytes], length: int) -> bytes:
+    """A short body. One that goes on beyond its announced length is refused before it is kept."""
+    pieces, size = [], 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size > length:
+            raise incomplete()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def incomplete() -> Fault:
+    message = "You did not provide the number of bytes specified by the Content-Length HTTP header"
+    return Fault("IncompleteBody", message, status=400)
 
 
 async def take(

@@ -146,6 +146,9 @@ async def head_object(call: Call, request: Request) -> Result:
 async def _look_up(call: Call, request: Request) -> tuple[Found, Result, int, int]:
     key = names.key_bytes(request["Key"])
     attributes.check_encryption(request)
+    if call.principal.account == access.ANONYMOUS and any(name.startswith("Response") for name in request):
+        message = "Request specific response headers cannot be used for anonymous GET requests."
+        raise Fault("InvalidRequest", message, status=400)
     found = await call.platform.store.read(lambda tx: read_object(tx, call, request, key))
     version = found.version
     conditions.check_read(request, version)

@@ -97,6 +97,7 @@ def test_anonymous_callers_need_a_public_policy_and_its_permission() -> None:
         await put_policy(s3, public)
         assert (await s3("GetObject", **read))["Body"] == b"1"
         assert (await s3("GetBucketPolicyStatus", Bucket="bucket"))["PolicyStatus"]["IsPublic"] is True
+        await refused(s3("GetObject", **read, ResponseContentType="text/html"), "InvalidRequest")
         await refused(s3("PutObject", **read, Body=b""), "AccessDenied")
         restrict = {"RestrictPublicBuckets": True}
         await s3("PutPublicAccessBlock", Bucket="bucket", PublicAccessBlockConfiguration=restrict)
