@@ -136,7 +136,7 @@ def architectures(names: list[str]) -> None:
 
 
 def tags(given: Mapping[str, str]) -> None:
-    """At most fifty; `aws:` is reserved for AWS itself."""
+    """At most fifty, within their lengths."""
     if len(given) > limits.MAX_TAGS:
         raise Fault(
             "InvalidParameterValueException", f"Number of tags exceeds resource tag limit of {limits.MAX_TAGS}."
