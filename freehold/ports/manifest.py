@@ -46,7 +46,8 @@ class Manifest:
     - `arn(call) -> str`: the ARN of the resource a call is about (from call.operation.name and call.params).
     - `prefix`: of IAM actions ("dynamodb"); `actions`: operations whose IAM action differs ("Invoke": "InvokeFunction").
     - `types`: CloudFormation resource types. `hosts`: front doors such as "execute-api" and "lambda-url".
-    - `deliverers`: performers of this service's outbox effects by kind. `timers`: handlers of its due timers by owner.
+    - `deliverers`: performers of this service's outbox effects by kind; `parallel`: how many of a kind at a time, where
+      not the outbox's own number. `timers`: handlers of its due timers by owner.
     - `ports(platform)`: what it offers others, by field name of Platform ("functions", "identity").
     - `start(platform)` after the store is open (recover, begin background tasks on platform.tasks); `stop(platform)`.
     """
@@ -59,6 +60,7 @@ class Manifest:
     types: tuple[ResourceType, ...] = ()
     hosts: Mapping[str, HostHandler] = field(default_factory=dict)
     deliverers: Mapping[str, Callable[[Platform, Delivery], Awaitable[None]]] = field(default_factory=dict)
+    parallel: Mapping[str, int] = field(default_factory=dict)
     timers: Mapping[str, Callable[[Platform, bytes], Awaitable[int | None]]] = field(default_factory=dict)
     ports: Callable[[Platform], Mapping[str, Any]] | None = None
     start: Callable[[Platform], Awaitable[None]] | None = None

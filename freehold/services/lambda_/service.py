@@ -29,6 +29,7 @@ from freehold.services.lambda_ import (
 )
 from freehold.services.lambda_.credentials import RoleCredentials
 from freehold.services.lambda_.engine import Engine, engine_of
+from freehold.services.lambda_.limits import CONCURRENCY
 from freehold.services.lambda_.port import FunctionsPort
 from freehold.services.lambda_.resources import TYPES
 
@@ -99,6 +100,7 @@ MANIFEST = Manifest(
     types=TYPES,
     hosts={url_door.DOOR: url_door.serve, download.DOOR: download.serve},
     deliverers={events.KIND: events.deliver},
+    parallel={events.KIND: CONCURRENCY},  # the slow events of one function must not hold up another's
     ports=_ports,
     start=_start,
 )
