@@ -6,7 +6,7 @@ from freehold.wire.auth import auth_fault
 from freehold.wire.base import Match, WireFault
 from freehold.wire.chunked import Body, decode_chunked
 from freehold.wire.coercion import coerce
-from freehold.wire.models import Operation, Service, load
+from freehold.wire.models import Operation, Service, load, signing_name
 from freehold.wire.parsing import parse
 from freehold.wire.rendering import render, render_fault
 from freehold.wire.routing import UNKNOWN, match
@@ -31,6 +31,7 @@ __all__ = [
     "read_signature",
     "render",
     "render_fault",
+    "signing_name",
     "validate",
     "verify",
 ]

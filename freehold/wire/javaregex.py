@@ -36,6 +36,14 @@ _PROPERTIES = {
     "IsWhite_Space": r"\s",
 }
 _UNICODE = frozenset(name for name, wide in _PROPERTIES.items() if wide in (r"\w", r"\s"))
+# Patterns that take exponential time on hostile text, and what says the same in linear time.
+_LINEAR = {
+    r"^[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*$": r"\t*[\x20-\x7E][\t\x20-\x7E]*",
+    r"[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*|(\$(\.[\w/_-]+(\[(\d+|\*)\])*)*)": (
+        r"\t*[\x20-\x7E][\t\x20-\x7E]*|(\$(\.[\w/_-]+(\[(\d+|\*)\])*)*)"
+    ),
+    r"^[ \t]*[^\x00-\x1F:\x7F]+([ \t]+[^\x00-\x1F:\x7F]+)*[ \t]*$": (r"\t*[^\x00-\x1F:\x7F](?:\t|[^\x00-\x1F:\x7F])*"),
+}
 _SETS = frozenset({r"\w", r"\d", r"\s", r"\W", r"\D", r"\S", *_PROPERTIES.values()})
 _ESCAPE = re.compile(r"\\(?:p\{(\w+)\}|([Pp].?)|x\{([0-9A-Fa-f]{1,6})\}|(z)|(h)|(.))", re.DOTALL)
 
@@ -43,7 +51,7 @@ _ESCAPE = re.compile(r"\\(?:p\{(\w+)\}|([Pp].?)|x\{([0-9A-Fa-f]{1,6})\}|(z)|(h)|
 @lru_cache(maxsize=4096)
 def compile_pattern(pattern: str) -> re.Pattern[str] | None:
     """The pattern for `fullmatch`, or None where Python cannot say it."""
-    translated = _translate(pattern)
+    translated = _translate(_LINEAR.get(pattern, pattern))
     if translated is None:
         return None
     text, unicode = translated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -123,7 +124,7 @@ class Service:
         self.patch = patch
         self.metadata: Mapping[str, Any] = metadata
         self.shapes: Mapping[str, Any] = patch.with_media_types(model.get("shapes", _EMPTY))
-        self.signing_name: str = metadata.get("signingName") or metadata.get("endpointPrefix") or name
+        self.signing_name = _signing_name(name, metadata)
         self.target_prefix: str | None = metadata.get("targetPrefix")
         self.api_version: str = metadata.get("apiVersion", "")
         self.json_version: str = str(metadata.get("jsonVersion", "1.1"))
@@ -191,17 +192,41 @@ def snake_case(name: str) -> str:
 @cache
 def load(name: str) -> Service:
     """The newest model of the service that botocore calls `name` ("sqs", "lambda"). KeyError if there is none."""
+    path = _model(name)
+    raw = path.read_bytes()
+    return Service.from_model(name, orjson.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw))
+
+
+@cache
+def signing_name(name: str) -> str:
+    """`load(name).signing_name`, read from the head of the model alone: models are large. KeyError if there is none."""
+    path = _model(name)
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if path.suffix == ".gz":
+        head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+    found = _METADATA.search(head)
+    if found is None:
+        return load(name).signing_name
+    return _signing_name(name, orjson.loads(found[1]))
+
+
+_HEAD = 4_096
+_METADATA = re.compile(rb'"metadata"\s*:\s*(\{[^{}]*\})')
+
+
+def _signing_name(name: str, metadata: Mapping[str, Any]) -> str:
+    return metadata.get("signingName") or metadata.get("endpointPrefix") or name
+
+
+def _model(name: str) -> Path:
     folder = _data() / name
     try:
         versions = sorted(entry.name for entry in folder.iterdir() if entry.name[:1].isdigit())
     except OSError:
         raise KeyError(name) from None
     path = folder / versions[-1] / "service-2.json"
-    if path.exists():
-        raw = path.read_bytes()
-    else:
-        raw = gzip.decompress(path.with_suffix(".json.gz").read_bytes())
-    return Service.from_model(name, orjson.loads(raw))
+    return path if path.exists() else path.with_suffix(".json.gz")
 
 
 @cache

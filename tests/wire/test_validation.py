@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -177,6 +178,42 @@ def test_java_patterns(pattern: str, good: str, bad: str) -> None:
 @pytest.mark.parametrize("pattern", [r"[a-z&&[^b]]", r"[\p{P}]", r"[a-z[0-9]]", r"(?<a", r"\P{L}"])
 def test_what_python_cannot_say_is_not_checked(pattern: str) -> None:
     assert compile_pattern(pattern) is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a runaway match can only be stopped by a signal")
+def test_no_pattern_of_a_model_takes_long_on_hostile_text() -> None:
+    def give_up(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    seen = set()
+    try:
+        for name in (
+            "dynamodb",
+            "lambda",
+            "iam",
+            "sts",
+            "logs",
+            "ssm",
+            "cloudformation",
+            "events",
+            "pipes",
+            "scheduler",
+        ):
+            for shape in wire.load(name).shapes.values():
+                pattern = shape.get("pattern")
+                compiled = compile_pattern(pattern) if pattern and pattern not in seen else None
+                seen.add(pattern)
+                if compiled is None:
+                    continue
+                size = min(shape.get("max") or 1024, 1024)
+                for unit in (" ", "a", "a-", "a/", "arn:aws:"):
+                    signal.setitimer(signal.ITIMER_REAL, 2)
+                    compiled.fullmatch((unit * size)[: size - 1] + "\n")
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_long_value_is_refused_without_running_its_pattern() -> None:
