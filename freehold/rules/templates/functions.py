@@ -355,7 +355,7 @@ def _cidr(argument: Any, scope: Scope) -> Any:
             raise ValueError
         subnets = block.subnets(new_prefix=prefix)
         return [str(next(subnets)) for _ in range(count)]
-    except (ValueError, StopIteration) as error:
+    except (TypeError, ValueError, StopIteration) as error:
         raise TemplateError(f"Template error: Fn::Cidr cannot make the blocks asked for from {arguments[0]}") from error
 
 

@@ -65,6 +65,7 @@ def check_declarations(declared: Mapping[str, dict[str, Any]]) -> None:
         unknown = sorted(set(body) - _KEYS)
         if unknown:
             raise TemplateError(f"Invalid template parameter property '{unknown[0]}'")
+        _check_constraints(name, body)
         kind = str(body["Type"])
         match = _SSM_VALUE.match(kind)
         if kind in _PLAIN or (match and match.group(1) in _SSM_KINDS):
@@ -74,6 +75,18 @@ def check_declarations(declared: Mapping[str, dict[str, Any]]) -> None:
                 f"Template format error: Freehold does not implement the type {kind} (parameter {name})"
             )
         raise TemplateError(f"Template format error: Unrecognized parameter type: {kind}")
+
+
+def _check_constraints(name: str, body: Mapping[str, Any]) -> None:
+    """Constraints of the wrong shape."""
+    allowed, default = body.get("AllowedValues", []), body.get("Default", "")
+    if not isinstance(allowed, list) or any(isinstance(item, dict | list) for item in allowed):
+        raise TemplateError("Template format error: Every AllowedValues member must be a list.")
+    if isinstance(default, dict) or (isinstance(default, list) and any(isinstance(i, dict | list) for i in default)):
+        raise TemplateError("Template format error: Every Default member must be a string.")
+    for key in ("MinLength", "MaxLength", "MinValue", "MaxValue"):
+        if key in body and (isinstance(body[key], dict | list) or not _is_number(text(body[key]))):
+            raise TemplateError(f"Template format error: Every {key} member must be a number (parameter {name}).")
 
 
 def gather(
@@ -129,9 +142,9 @@ def _problem(name: str, body: Mapping[str, Any], value: str) -> str | None:
             return f"Parameter '{name}' must be one of AllowedValues"
     if "AllowedPattern" in body and not all(_matches(name, str(body["AllowedPattern"]), item) for item in items):
         return f"Parameter '{name}' must match pattern {body['AllowedPattern']}"
-    if "MinLength" in body and len(value) < int(body["MinLength"]):
+    if "MinLength" in body and len(value) < float(body["MinLength"]):
         return f"Parameter '{name}' must contain at least {body['MinLength']} characters"
-    if "MaxLength" in body and len(value) > int(body["MaxLength"]):
+    if "MaxLength" in body and len(value) > float(body["MaxLength"]):
         return f"Parameter '{name}' must contain at most {body['MaxLength']} characters"
     if kind in ("Number", "List<Number>"):
         if "MinValue" in body and any(float(item) < float(body["MinValue"]) for item in items):

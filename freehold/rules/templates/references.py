@@ -112,7 +112,7 @@ def check(template: Template) -> None:
         _check_value(template, resource.metadata, "Resources")
     for body in template.outputs.values():
         condition = body.get("Condition")
-        if condition is not None and condition not in template.conditions:
+        if condition is not None and (not isinstance(condition, str) or condition not in template.conditions):
             raise TemplateError(
                 f"Template format error: Unresolved condition dependency {condition} in the Outputs block of the template"
             )

@@ -11,7 +11,7 @@ from freehold.kit.faults import Fault
 from freehold.ports.resources import Physical, ResourceType
 from freehold.rules.templates.document import TemplateError
 from freehold.rules.templates.functions import Scope
-from freehold.services.cloudformation import state
+from freehold.services.cloudformation import schema, state
 from freehold.services.cloudformation.context import Context, failure
 from freehold.services.cloudformation.dynamic import resolve
 from freehold.services.cloudformation.model import STACK_TYPE, Event, Resource, Stack, State, Work
@@ -182,6 +182,9 @@ class Operation:
     async def properties(self, made_from: State) -> dict[str, Any]:
         """The properties with dynamic references fetched."""
         resolved: dict[str, Any] = await resolve(self.origin, made_from.properties)
+        if resolved is not made_from.properties:
+            # A reference may stand where a number or boolean is wanted.
+            resolved = schema.check(self.kind(made_from.type), resolved, made_from.type)
         return resolved
 
     def failure(self, error: Exception, context: Context | None, logical_id: str) -> str:

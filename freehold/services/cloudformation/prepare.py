@@ -324,9 +324,18 @@ def _check_allowed(prepared: Prepared, allowed: list[str]) -> None:
             raise Fault("ValidationError", f"Resource type {kind} is not allowed by parameter ResourceTypes {allowed}")
 
 
+def _export_name(key: str, value: Any) -> Any:
+    if isinstance(value, dict | list):
+        raise TemplateError(
+            f"Template format error: Output {key} is malformed. The Name of its Export must be a String."
+        )
+    return value if value is UNKNOWN else parameters.text(value)
+
+
 def evaluate_outputs(prepared: Prepared) -> dict[str, tuple[Any, str | None, Any]]:
     """Outputs whose condition holds: (value, description, export name); parts may be UNKNOWN. Raises TemplateError."""
-    scope, found = prepared.scope, {}
+    scope = prepared.scope
+    found: dict[str, tuple[Any, str | None, Any]] = {}
     for key, body in prepared.template.outputs.items():
         if body.get("Condition") is not None and not scope.condition(body["Condition"]):
             continue
@@ -338,6 +347,8 @@ def evaluate_outputs(prepared: Prepared) -> dict[str, tuple[Any, str | None, Any
                 f"Template format error: Output {key} is malformed. The Value field of every Outputs member must evaluate"
                 " to a String."
             )
-        export = evaluate(body["Export"]["Name"], scope) if body.get("Export") else None
+        export = _export_name(key, evaluate(body["Export"]["Name"], scope)) if body.get("Export") else None
+        if export is not None and export is not UNKNOWN and any(export == other for _, _, other in found.values()):
+            raise TemplateError(f"Template format error: Output {key} is malformed. Export {export} is declared twice.")
         found[key] = (value if value is UNKNOWN else parameters.text(value), body.get("Description"), export)
     return found

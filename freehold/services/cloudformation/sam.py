@@ -16,7 +16,9 @@ from collections import OrderedDict
 from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.work.attempt import attempt
 
+_log = logging.getLogger(__name__)
 NAME = "AWS::Serverless-2016-10-31"
 _KEPT = 32
 _lock = threading.Lock()
@@ -32,7 +34,13 @@ async def transform(
     key = hashlib.sha256(text.encode()).hexdigest()
     found = cache.get(key)
     if found is None:
-        found = await asyncio.to_thread(_translate, copy.deepcopy(document), dict(parameters), region)
+        outcome = await attempt(asyncio.to_thread(_translate, copy.deepcopy(document), dict(parameters), region))
+        if isinstance(outcome, Fault):
+            raise outcome
+        if isinstance(outcome, Exception):  # the translator stumbles over documents of an unexpected shape
+            _log.error("the serverless transform failed", exc_info=outcome)
+            raise Fault("ValidationError", f"Transform {NAME} failed with: Internal transform failure.")
+        found = outcome
         cache[key] = found
         while len(cache) > _KEPT:
             cache.popitem(last=False)

@@ -88,6 +88,7 @@ async def _summarized_text(asker: Origin, request: Request) -> str:
 def _load(document: Request) -> tuple[list[str], templates.Template]:
     """Declared transforms, and the template; loops of the language extensions are left out of its resources."""
     with refusing():
+        templates.check_sections(document)
         named = [templates.transform_name(item) for item in templates.transforms_of(document)]
         if extensions.NAME in named:
             plain = {key: body for key, body in document["Resources"].items() if not key.startswith("Fn::ForEach")}
