@@ -9,7 +9,8 @@ from typing import Any
 
 from freehold.front import control, core, hosts
 from freehold.front.body import Disconnected, Receive, TooLarge, read, stream
-from freehold.front.exchange import Exchange, Offer
+from freehold.front.exchange import Exchange
+from freehold.front.offer import Offer
 from freehold.front.wire_in import WIRE_IN
 from freehold.front.wire_out import WIRE_OUT, render_fault
 from freehold.kit.faults import Fault

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from freehold import wire
 from freehold.front import core
-from freehold.front.exchange import Offer
+from freehold.front.offer import Offer
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call, Cause
 from freehold.ports.identity import Principal
@@ -22,7 +23,10 @@ class InternalCalls:
         self._offer = offer
 
     def implements(self, service: str, operation: str) -> bool:
-        return (service, operation) in self._offer.handlers
+        if service not in self._offer.manifests:
+            return False
+        described = wire.load(service).operations.get(operation)
+        return described is not None and self._offer.handler(service, described) is not None
 
     async def call(
         self,
@@ -38,8 +42,8 @@ class InternalCalls:
         manifest = self._offer.manifests.get(service)
         if manifest is None:
             raise Fault("NotImplemented", f"Freehold does not implement the service {service}.", status=501)
-        model = next(s for s in self._offer.services if s.name == service)
-        if operation not in model.operations:
+        described = wire.load(service).operations.get(operation)
+        if described is None:
             raise Fault("UnknownOperationException", f"{service} has no operation {operation}.", status=404)
         cause = cause or Cause()
         if cause.depth >= MAX_DEPTH:
@@ -51,9 +55,9 @@ class InternalCalls:
             principal=principal,
             request_id=self._platform.ids.uuid(),
             manifest=manifest,
-            operation=model.operations[operation],
+            operation=described,
             params=request,
             cause=Cause(cause.trace, cause.depth + 1),
-            handler=self._offer.handlers.get((service, operation)),
+            handler=self._offer.handler(service, described),
         )
         return await core.run(call)

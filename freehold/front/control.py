@@ -9,7 +9,7 @@ import orjson
 from freehold import __version__
 from freehold.front import body
 from freehold.front.body import Receive
-from freehold.front.exchange import Offer
+from freehold.front.offer import Offer
 from freehold.kit.http import Request, Response
 from freehold.ports.platform import Platform
 from freehold.wire import sigv4
@@ -44,7 +44,7 @@ def services(offer: Offer) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for service in offer.services:
         names = sorted(service.operations)
-        works = [name for name in names if (service.name, name) in offer.handlers]
+        works = [name for name in names if offer.handler(service.name, service.operations[name]) is not None]
         found[service.name] = {"works": works, "missing": [name for name in names if name not in set(works)]}
     return found
 

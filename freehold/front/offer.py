@@ -1,41 +1,57 @@
-"""What is offered, compiled from the list of manifests."""
+"""What a node offers, found when it is first asked for: a model takes milliseconds to read and megabytes to keep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 from freehold import wire
-from freehold.front.exchange import Offer
 from freehold.ports.manifest import Manifest
-from freehold.wire.base import Service
+from freehold.wire.base import Operation, Service
+
+Handler = Callable[[Any, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-def compile_offer(manifests: Iterable[Manifest]) -> Offer:
-    """Find each operation's handler by name, each service by its signing name, each application host."""
-    by_model: dict[str, Manifest] = {}
-    services: list[Service] = []
-    handlers: dict[tuple[str, str], Any] = {}
-    doors: dict[str, list[Any]] = {}
-    signing: dict[str, list[Service]] = {}
-    for manifest in manifests:
-        by_model[manifest.model] = manifest
-        service = wire.load(manifest.model)
-        services.append(service)
-        signing.setdefault(service.signing_name, []).append(service)
-        for name, operation in service.operations.items():
-            for module in manifest.handlers:
-                handler = getattr(module, operation.snake_name, None)
-                if handler is not None:
-                    handlers[manifest.model, name] = handler
-        for host, handler in manifest.hosts.items():
-            doors.setdefault(host, []).append(handler)
-    # S3 is what any other RESTful request without a signature means, so it is asked last.
-    services.sort(key=lambda service: service.name == "s3")
-    return Offer(
-        manifests=by_model,
-        services=tuple(services),
-        handlers=handlers,
-        doors={name: tuple(found) for name, found in doors.items()},
-        by_signing_name={name: tuple(found) for name, found in signing.items()},
-    )
+class Offer:
+    """The services of a node: handlers found by operation name, services by signing name, application hosts."""
+
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
+        self.manifests: dict[str, Manifest] = {}
+        """By name of the model."""
+        self.doors: dict[str, tuple[Any, ...]] = {}
+        """Host name -> handlers of application hosts."""
+        self._signing: dict[str, list[str]] = {}
+        self._signed: dict[str, tuple[Service, ...]] = {}
+        self._handlers: dict[tuple[str, str], Handler | None] = {}
+        for manifest in manifests:
+            self.manifests[manifest.model] = manifest
+            self._signing.setdefault(wire.signing_name(manifest.model), []).append(manifest.model)
+            for host, handler in manifest.hosts.items():
+                self.doors[host] = (*self.doors.get(host, ()), handler)
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """All services. S3 is what any other RESTful request without a signature means, so it is asked last."""
+        return tuple(wire.load(name) for name in sorted(self.manifests, key=lambda name: name == "s3"))
+
+    def signed_as(self, signing_name: str | None) -> tuple[Service, ...]:
+        """The services that a request signed for this name may mean; all of them where the name says nothing."""
+        found = self._signed.get(signing_name or "")
+        if found is None:
+            names = self._signing.get(signing_name or "")
+            if names is None:
+                return self.services
+            found = self._signed[signing_name or ""] = tuple(wire.load(name) for name in names)
+        return found
+
+    def handler(self, model: str, operation: Operation) -> Handler | None:
+        """What implements an operation, by its snake-case name; None when nothing does."""
+        key = (model, operation.name)
+        if key in self._handlers:
+            return self._handlers[key]
+        found: Handler | None = None
+        for module in self.manifests[model].handlers:
+            found = getattr(module, operation.snake_name, None) or found
+        self._handlers[key] = found
+        return found

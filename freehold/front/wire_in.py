@@ -36,7 +36,7 @@ async def identify(exchange: Exchange) -> None:
     if form:
         request.body = await body.read(request, exchange.receive, MAX_FORM)
     signing_name = exchange.signature.service if exchange.signature else None
-    candidates = exchange.offer.by_signing_name.get(signing_name or "", exchange.offer.services)
+    candidates = exchange.offer.signed_as(signing_name)
     match = exchange.match = wire.match(candidates, request, hint=signing_name)
     operation = match.operation
     assert operation is not None
@@ -86,7 +86,7 @@ async def parse(exchange: Exchange) -> None:
         cause=Cause(trace) if trace else NO_CAUSE,
         http=exchange.request,
         match=match,
-        handler=exchange.offer.handlers.get((match.service.name, match.operation.name)),
+        handler=exchange.offer.handler(match.service.name, match.operation),
     )
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from freehold.front.app import App
 from freehold.front.calls import InternalCalls
-from freehold.front.exchange import Offer
-from freehold.front.offer import compile_offer
+from freehold.front.offer import Offer
 from freehold.kit.clock import Clock, SystemClock
 from freehold.kit.ids import Ids
 from freehold.node.servicetime import keep_service_time, service_time_floor
@@ -107,7 +106,7 @@ async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int
         identity=Absent("identity"),
     )
     listed = manifests()
-    offer = compile_offer(listed)
+    offer = Offer(listed)
     platform.calls = InternalCalls(platform, offer)
     for manifest in listed:
         for name, port in (manifest.ports(platform) if manifest.ports else {}).items():
@@ -128,7 +127,10 @@ async def _start(platform: Platform, listed: list[Manifest]) -> None:
         if manifest.start is not None:
             await manifest.start(platform)
     await platform.timers.start({owner: _bound(platform, fn) for m in listed for owner, fn in m.timers.items()})
-    await platform.outbox.start({kind: _bound(platform, fn) for m in listed for kind, fn in m.deliverers.items()})
+    await platform.outbox.start(
+        {kind: _bound(platform, fn) for m in listed for kind, fn in m.deliverers.items()},
+        concurrency={kind: most for m in listed for kind, most in m.parallel.items()},
+    )
 
 
 def _bound(platform: Platform, function: Callable[[Platform, Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:

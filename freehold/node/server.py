@@ -97,9 +97,9 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
             timeout_graceful_shutdown=5,
         )
     )
-    # What is loaded now stays: the collector need not walk it again.
-    gc.collect()
+    # What is loaded now stays: the collector need not walk it, now or ever.
     gc.freeze()
+    gc.enable()
     sys.setswitchinterval(SWITCH_INTERVAL)
 
     async def announce() -> None:

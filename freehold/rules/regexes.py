@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import regex
+if TYPE_CHECKING:
+    import regex
 
 TIMEOUT = 0.05
 """Seconds that one match may take."""
@@ -21,6 +23,8 @@ class TooExpensive(ValueError):
 @lru_cache(maxsize=512)
 def compile_pattern(pattern: str) -> regex.Pattern[str]:
     """The compiled pattern. Raises BadPattern."""
+    import regex  # at first use: it takes 10 ms
+
     try:
         return regex.compile(pattern)
     except (regex.error, RecursionError, OverflowError) as problem:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
-
-import regex
+from typing import TYPE_CHECKING, Any
 
 from freehold.rules import regexes
+
+if TYPE_CHECKING:
+    import regex
 
 MAX_REGEXES = 2
 

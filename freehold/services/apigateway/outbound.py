@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
 
 from freehold.kit.http import Response
 from freehold.ports.platform import Platform
+
+if TYPE_CHECKING:
+    import httpx
 
 HOP_BY_HOP = frozenset(
     {
@@ -34,6 +37,8 @@ class Unreachable(Exception):
 
 def client(platform: Platform) -> httpx.AsyncClient:
     """One client for the platform: no redirects, no proxies or credentials from the environment."""
+    import httpx  # at first use: it would be a tenth of the time to start
+
     found = platform.own.get("apigateway.client")
     if found is None:
         found = platform.own["apigateway.client"] = httpx.AsyncClient(trust_env=False, follow_redirects=False)
@@ -44,7 +49,7 @@ def client(platform: Platform) -> httpx.AsyncClient:
 async def close(platform: Platform) -> None:
     """Close the client, if there ever was one."""
     found = platform.own.pop("apigateway.client", None)
-    if isinstance(found, httpx.AsyncClient):
+    if found is not None:
         await found.aclose()
 
 
@@ -52,6 +57,8 @@ async def send(
     platform: Platform, method: str, url: str, headers: list[tuple[str, str]], body: bytes, seconds: float
 ) -> Response:
     """One request and its whole answer. Raises Unreachable."""
+    import httpx
+
     kept = [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP]
     try:
         async with client(platform).stream(method, url, headers=kept, content=body, timeout=seconds) as answer:

@@ -12,7 +12,7 @@ from freehold.kit import arns
 from freehold.kit.faults import Fault
 from freehold.ports.call import Cause
 from freehold.ports.platform import Platform
-from freehold.services.apigateway import functions, jwt, outbound, policies
+from freehold.services.apigateway import functions, outbound, policies
 from freehold.services.apigateway.http import events
 from freehold.services.apigateway.http.compiled import Compiled, Route, Stage
 from freehold.services.apigateway.incoming import Incoming
@@ -59,6 +59,8 @@ async def authorize(
 
 
 async def _jwt(platform: Platform, route: Route, incoming: Incoming) -> dict[str, Any]:
+    from freehold.services.apigateway import jwt  # at first use: its cryptography takes 50 ms to import
+
     assert route.authorizer is not None
     token = source_value(route.authorizer["IdentitySource"][0], incoming, route.key, {})
     if not token:

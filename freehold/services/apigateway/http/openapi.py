@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-import yaml
 
 from freehold.kit.faults import not_implemented
 from freehold.ports.call import Call
@@ -46,6 +45,8 @@ MAX_BODY = 6 << 20
 
 def parse(text: str) -> dict[str, Any]:
     """An OpenAPI 3 document in JSON or YAML. Raises BadRequestException."""
+    import yaml
+
     try:
         document = orjson.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
     except (orjson.JSONDecodeError, yaml.YAMLError, RecursionError):
@@ -245,6 +246,8 @@ async def export_api(call: Call, request: Request) -> Shape:
         found = await call.platform.store.read(body)  # type: ignore[arg-type]
     document = exported(found, extensions=request.get("IncludeExtensions", True))
     if request["OutputType"] == "YAML":
+        import yaml
+
         return {"body": yaml.safe_dump(document, sort_keys=False).encode()}
     return {"body": orjson.dumps(document, option=orjson.OPT_INDENT_2)}
 
