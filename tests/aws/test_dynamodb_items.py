@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -260,3 +261,31 @@ def test_raw_json_of_an_item_is_what_was_sent(orders: Any, server: Any, account:
     found = post("Query", {"TableName": "orders", "KeyConditionExpression": "pk = :p",
                            "ExpressionAttributeValues": {":p": {"S": "a"}}})  # fmt: skip
     assert found == {"Items": [item], "Count": 1, "ScannedCount": 1}
+
+
+def test_concurrent_counters_lose_nothing(orders: Any, aws: Aws) -> None:
+    clients = [aws("dynamodb") for _ in range(6)]
+
+    def add(client: Any) -> int:
+        won = 0
+        for at in range(15):
+            client.update_item(
+                TableName="orders",
+                Key={"pk": {"S": "c"}, "sk": {"N": "0"}},
+                UpdateExpression="ADD hits :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+            try:
+                client.put_item(
+                    TableName="orders",
+                    Item={"pk": {"S": "once"}, "sk": {"N": str(at)}},
+                    ConditionExpression="attribute_not_exists(pk)",
+                )
+                won += 1
+            except client.exceptions.ConditionalCheckFailedException:
+                pass
+        return won
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(add, clients)) == 15
+    assert orders.get_item(Key={"pk": "c", "sk": 0})["Item"]["hits"] == 90

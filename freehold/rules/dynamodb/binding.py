@@ -24,12 +24,14 @@ Request = dict[str, Any]
 _NAME_KEY = re.compile(r"#[A-Za-z0-9_]+").fullmatch
 _VALUE_KEY = re.compile(r":[A-Za-z0-9_]+").fullmatch
 _VALUES_LIMIT = 2 << 20
+_CACHED_NAMES = 4_096
+"""Characters of attribute names up to which a compiled expression is kept: the caches stay small whatever is sent."""
 
 
 class Bound:
     """The expressions of one request with its names and values."""
 
-    __slots__ = ("_names", "_used_names", "_used_values", "values")
+    __slots__ = ("_names", "_small", "_used_names", "_used_values", "values")
 
     def __init__(self, request: Request, expressions: tuple[str, ...], missing: str) -> None:
         """`expressions` are the parameters that an operation has; `missing` says in messages that none of those which
@@ -44,27 +46,28 @@ class Bound:
                 raise invalid(f"ExpressionAttributeValues can only be specified when using expressions: {missing}")
             _check_values(values)
         self._names = tuple(names.items()) if names else ()
+        self._small = not names or sum(len(name) for name in names.values()) <= _CACHED_NAMES
         self.values: Values = values or {}
         self._used_names: set[str] = set()
         self._used_values: set[str] = set()
 
     def condition(self, what: str, text: str) -> Condition:
         """Compile a condition or filter."""
-        compiled = compile_condition(what, text, self._names)
+        compiled = (compile_condition if self._small else compile_condition.__wrapped__)(what, text, self._names)
         compiled.check(self.values)
         self._use(compiled.names, compiled.values)
         return compiled
 
     def update(self, text: str) -> Update:
         """Compile an update."""
-        compiled = compile_update(text, self._names)
+        compiled = (compile_update if self._small else compile_update.__wrapped__)(text, self._names)
         compiled.check(self.values)
         self._use(compiled.names, compiled.values)
         return compiled
 
     def key_condition(self, text: str) -> KeyConditionExpression:
         """Compile a key condition."""
-        compiled = compile_key_condition(text, self._names)
+        compiled = (compile_key_condition if self._small else compile_key_condition.__wrapped__)(text, self._names)
         self._use(compiled.names, compiled.values)
         return compiled
 

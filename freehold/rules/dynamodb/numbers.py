@@ -17,6 +17,8 @@ MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
 
+_LONGEST = 1_000
+"""Characters of a number's spelling; AWS documents no bound, Freehold needs one."""
 _PLAIN = re.compile(r"-?[1-9][0-9]{0,37}|0").fullmatch
 _NUMERIC = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?", re.ASCII).fullmatch
 _EXACT = Context(prec=400, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -26,17 +28,21 @@ def canonical(text: str) -> str:
     """The canonical text of a number as a request spells it, or AWS's ValidationException."""
     if _PLAIN(text):
         return text
+    if len(text) > _LONGEST:
+        raise _no_number(text[:_LONGEST])
     return _canonical(text)
 
 
 @lru_cache(4096)
 def _canonical(text: str) -> str:
-    if not text.strip():
-        raise Fault("ValidationException", "The parameter cannot be converted to a numeric value")
-    stripped = text.strip(" ")
-    if len(stripped) > 1_000 or not _NUMERIC(stripped):
-        raise Fault("ValidationException", f"The parameter cannot be converted to a numeric value: {text}")
-    return from_decimal(Decimal(stripped))
+    if not _NUMERIC(text):
+        raise _no_number(text)
+    return from_decimal(Decimal(text))
+
+
+def _no_number(text: str) -> Fault:
+    said = f": {text}" if text.strip() else ""
+    return Fault("ValidationException", f"The parameter cannot be converted to a numeric value{said}")
 
 
 def from_decimal(value: Decimal) -> str:

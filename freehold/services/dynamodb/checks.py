@@ -13,17 +13,20 @@ _MISMATCH = "The provided key element does not match the schema"
 
 def check_key(schema: Schema, key: Item) -> None:
     """Check and normalize a Key: exactly the table's key attributes, of their types and within their limits."""
-    names = schema.key_names
-    if len(key) != len(names):
-        for value in key.values():
-            values.check(value)
+    keys = schema.keys
+    if len(key) != len(keys):
+        for given in key.values():
+            values.check(given)
         raise invalid(_MISMATCH)
-    for name in names:
-        if name not in key:
+    for name, kind, limit in keys:
+        value = key.get(name)
+        if value is None:
             raise invalid(_MISMATCH)
-        value = key[name]
+        content = value.get(kind)
+        if content and kind != "N" and len(value) == 1 and 4 * len(content) <= limit:
+            continue
         values.check(value)
-        if schema.key_type(name) not in value:
+        if kind not in value:
             raise invalid(_MISMATCH)
         _check_extent(name, value, is_hash=name == schema.hash)
 

@@ -71,7 +71,7 @@ def _index(table: Table, index: Index, counts: Counts, status: str | None) -> di
         "IndexArn": f"{table.arn}/index/{index.name}",
     }
     if not index.local:
-        shape["IndexStatus"] = status or index.status
+        shape["IndexStatus"] = index.status if status in (None, "UPDATING") else status
         if index.status == "CREATING":
             shape["Backfilling"] = True
         shape["ProvisionedThroughput"] = _throughput(index.throughput)

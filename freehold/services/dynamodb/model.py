@@ -126,6 +126,7 @@ class Schema:
         "index_attributes",
         "indexes",
         "key_names",
+        "keys",
         "prefix",
         "sort",
         "sort_type",
@@ -144,6 +145,11 @@ class Schema:
         self.hash_type = table.definitions[table.hash]
         self.sort_type = table.definitions[table.sort] if table.sort is not None else ""
         self.key_names = (table.hash,) if table.sort is None else (table.hash, table.sort)
+        self.keys = tuple(
+            (name, table.definitions[name], MAX_HASH_BYTES if name == table.hash else MAX_SORT_BYTES)
+            for name in self.key_names
+        )
+        """Name, type and most bytes of each key attribute."""
         self.indexes = tuple(IndexSchema(table, index) for index in table.indexes)
         self.by_name = {index.name: index for index in self.indexes}
         self.index_attributes: dict[str, list[str]] = {}

@@ -137,10 +137,22 @@ async def _update_tags(ctx: ResourceContext, physical: Physical, old: Properties
 
 async def _delete(ctx: ResourceContext, physical: Physical, properties: Properties) -> None:
     try:
-        await ctx.call("dynamodb", "DeleteTable", TableName=physical.id)
+        await _delete_idle(ctx, physical.id)
     except Fault as fault:
         if fault.code != "ResourceNotFoundException":
             raise
+
+
+async def _delete_idle(ctx: ResourceContext, name: str) -> None:
+    """Delete a table as soon as no index of it is being filled."""
+    while True:
+        try:
+            await ctx.call("dynamodb", "DeleteTable", TableName=name)
+            return
+        except Fault as fault:
+            if fault.code != "ResourceInUseException":
+                raise
+        await _until_active(ctx, name)
 
 
 TYPES = (

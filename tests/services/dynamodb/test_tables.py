@@ -174,6 +174,28 @@ def test_a_deleted_table_is_gone_and_its_rows_are_swept() -> None:
     run(body)
 
 
+def test_a_large_table_is_counted_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(dynamo: Dynamo) -> None:
+        from freehold.services.dynamodb import counting
+
+        monkeypatch.setattr(counting, "_SMALL_PAGES", 1)
+        await dynamo.table(keys="pk:S")
+        for at in range(0, 1200, 25):
+            puts = [{"PutRequest": {"Item": {"pk": s(str(number))}}} for number in range(at, at + 25)]
+            await dynamo("BatchWriteItem", RequestItems={"tbl": puts})
+        assert (await dynamo("DescribeTable", TableName="tbl"))["Table"]["ItemCount"] == 1000
+        await dynamo.settle()
+        assert (await dynamo("DescribeTable", TableName="tbl"))["Table"]["ItemCount"] == 1200
+        await dynamo.put({"pk": s("one more")})
+        assert (await dynamo("DescribeTable", TableName="tbl"))["Table"]["ItemCount"] == 1200
+        dynamo.platform.clock.advance(6 * 3600)
+        await dynamo("DescribeTable", TableName="tbl")
+        await dynamo.settle()
+        assert (await dynamo("DescribeTable", TableName="tbl"))["Table"]["ItemCount"] == 1201
+
+    run(body)
+
+
 def test_recorded_work_goes_on_after_a_restart() -> None:
     async def body(dynamo: Dynamo) -> None:
         from freehold.services.dynamodb import jobs
