@@ -64,8 +64,8 @@ class Hierarchy(Protocol):
 
     def create(self, name: str, memory_bytes: int) -> Group: ...
 
-    def sweep(self) -> None:
-        """Remove the groups of servers that are gone, after killing what runs in them."""
+    def sweep(self) -> bool:
+        """Remove the groups of servers that are gone, after killing what runs in them. False while some are dying."""
         ...
 
     def close(self) -> None: ...
@@ -159,10 +159,13 @@ def _remove_tree(root: Path) -> None:
             os.rmdir(directory)
 
 
-def _kill_all(pids: Iterable[int]) -> None:
-    for pid in pids:
+def _kill_all(owner: Path) -> None:
+    """Kill what runs in the groups of a server that is gone; groups may vanish meanwhile."""
+    for procs in owner.glob("*/cgroup.procs"):
         with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+            for pid in procs.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def _write(path: str, text: str) -> None:
@@ -266,16 +269,17 @@ class _Version1:
             _write(paths["cpu"] + "/cpu.cfs_period_us", str(CPU_PERIOD_US))
         return _Group1(paths)
 
-    def sweep(self) -> None:
+    def sweep(self) -> bool:
         for controller in ("freezer", "pids", *self._roots):
             if controller not in self._roots:
                 continue
             for left in list(_abandoned(self._roots[controller], self._owner)):
                 for state in left.glob("*/freezer.state"):
-                    state.write_text("THAWED")
-                for procs in left.glob("*/cgroup.procs"):
-                    _kill_all(int(line) for line in procs.read_text().split())
+                    with contextlib.suppress(OSError):
+                        state.write_text("THAWED")
+                _kill_all(left)
                 _remove_tree(left)
+        return not any(list(_abandoned(root, self._owner)) for root in self._roots.values())
 
     def close(self) -> None:
         for path in self._open.values():
@@ -339,11 +343,11 @@ class _Version2:
             _write(path + "/memory.swap.max", "0")
         return _Group2(path)
 
-    def sweep(self) -> None:
+    def sweep(self) -> bool:
         for left in list(_abandoned(self._root, self._owner)):
-            for procs in left.glob("*/cgroup.procs"):
-                _kill_all(int(line) for line in procs.read_text().split())
+            _kill_all(left)
             _remove_tree(left)
+        return not list(_abandoned(self._root, self._owner))
 
     def close(self) -> None:
         _remove_tree(Path(self._open))

@@ -17,6 +17,7 @@ from freehold.runtime.cgroups import Group, Hierarchy
 if TYPE_CHECKING:
     from freehold.runtime.instance import Instance
     from freehold.runtime.launch import Launcher
+    from freehold.runtime.process import Process
 
 _FIRST_UID = 700_000_000
 """Host users of instances: far from people's, services' and containers' ranges."""
@@ -33,9 +34,9 @@ class Ear(Protocol):
 
     def available(self, instance: Instance) -> None: ...
 
-    def leaving(self, instance: Instance) -> None: ...
+    def leaving(self, instance: Process) -> None: ...
 
-    def gone(self, instance: Instance) -> None: ...
+    def gone(self, instance: Process) -> None: ...
 
 
 class Crew:
@@ -71,23 +72,37 @@ class Crew:
         """Blocking file work, off the loop."""
         await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    async def create_group(self, instance: Instance) -> Group | None:
+    async def sweep(self) -> None:
+        """Remove what a killed server left behind; its processes may still be dying."""
+        hierarchy = self.hierarchy
+        if hierarchy is None:
+            return
+        for _ in range(_REMOVE_TRIES):
+            if await asyncio.get_running_loop().run_in_executor(self._executor, hierarchy.sweep):
+                return
+            await asyncio.sleep(_REMOVE_PAUSE)
+
+    async def create_group(self, spec: FunctionSpec) -> Group | None:
         """The control group of an instance: MemorySize + EphemeralStorage, since a tmpfs is charged to it."""
         hierarchy = self.hierarchy
         if hierarchy is None:
             return None
-        size = (instance.spec.memory_mb + instance.spec.ephemeral_mb) * 1024 * 1024
+        size = (spec.memory_mb + spec.ephemeral_mb) * 1024 * 1024
         name = str(next(self._groups))
         return await asyncio.get_running_loop().run_in_executor(self._executor, hierarchy.create, name, size)
 
     async def enter_group(self, group: Group, pid: int) -> None:
         await asyncio.get_running_loop().run_in_executor(self._executor, group.enter, pid)
 
-    def gone(self, instance: Instance) -> None:
-        """An instance is dead: its group goes as soon as the kernel has buried the last process."""
+    def gone(self, instance: Process) -> None:
+        """An instance is dead."""
         self._ear.gone(instance)
-        if instance.group is not None:
-            task = asyncio.ensure_future(self._remove(instance.group))
+        self.bury(instance.group)
+
+    def bury(self, group: Group | None) -> None:
+        """Remove a group as soon as the kernel has buried the last process."""
+        if group is not None:
+            task = asyncio.ensure_future(self._remove(group))
             self._removals.add(task)
             task.add_done_callback(self._removals.discard)
 

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import enum
 import math
-import os
-import signal
-import socket
-import struct
 from typing import TYPE_CHECKING
 
 from freehold.kit.clock import iso8601
@@ -17,29 +11,13 @@ from freehold.runtime import errors, process_tree
 from freehold.runtime.api import Connection
 from freehold.runtime.base import FunctionSpec, Invocation, LogEvent, Outcome
 from freehold.runtime.errors import Failure
-from freehold.runtime.listener import listen
-from freehold.runtime.output import Drain
+from freehold.runtime.process import Process, StartFailed, State
 from freehold.runtime.stream import ResponseStream
 
 if TYPE_CHECKING:
-    from freehold.runtime.cgroups import Group
     from freehold.runtime.crew import Crew
 
-_CREDENTIALS = struct.Struct("3i")
-_PIPE_BYTES = 1024 * 1024
-_HELLO_SECONDS = 20.0
 _MOMENT = 0.015
-
-
-class StartFailed(Exception):
-    """The process could not be brought up; the function's code had no part in it."""
-
-
-class State(enum.Enum):
-    STARTING = 1
-    IDLE = 2
-    BUSY = 3
-    DEAD = 4
 
 
 class _Running:
@@ -57,120 +35,33 @@ class _Running:
         self.outcome: Outcome | None = None
 
 
-class Instance:
-    """A process, its pipes and its limits. Created by the pool; `start`, then `initialized`, then `dispatch` at will."""
+class Instance(Process):
+    """A process with a function in it. Created by the pool; `start`, then `initialized`, then `dispatch` at will."""
 
     def __init__(self, crew: Crew, spec: FunctionSpec) -> None:
-        self.crew = crew
-        self.spec = spec
+        super().__init__(crew, spec)
         self.id = crew.ids.hex(32)
         day = iso8601(crew.clock.now(), millis=False)[:10].replace("-", "/")
         self.stream_name = f"{day}/[{spec.version}]{self.id}"
-        self.uid = crew.next_uid()
-        self.state = State.STARTING
         self.retired = False
         self.reserved = False
         """Promised to somebody who has not taken it yet."""
-        self.runtime_api: str | None = None
-        """Address of the Runtime API, for runtimes that bring their own client."""
-        self._server: asyncio.Server | None = None
-        self.frozen = False
         self.idle_since = 0.0
         self.init_ms: float | None = None
-        self.pid = 0
-        self.group: Group | None = None
-        self._memory_bytes = spec.memory_mb * 1024 * 1024
+        self._started = 0.0
         self._peak_kb = 0
-        self._pidfd = -1
         self._running: _Running | None = None
         self._waiting: Connection | None = None
-        self._connections: set[Connection] = set()
-        self._control: socket.socket | None = None
-        self._exit_status: int | None = None
-        self._refused = ""
-        self._entrypoint: Failure | None = None
-        self._drain: Drain | None = None
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        self._hello: asyncio.Future[int] = loop.create_future()
-        self._ready: asyncio.Future[Failure | None] = loop.create_future()
-        self._gone: asyncio.Future[None] = loop.create_future()
-        self._started = 0.0
+        self._ready: asyncio.Future[Failure | None] = self._loop.create_future()
 
     # ------------------------------------------------------------ coming up
 
     async def start(self) -> None:
         """Bring the process up to the point where user code loads. Raises StartFailed."""
-        self._started = self.crew.clock.monotonic()
-        api, api_child = socket.socketpair()
-        log, log_child = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        os.set_blocking(log_child, True)
-        try:
-            for end in (api, control):
-                end.setblocking(False)
-            control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            with contextlib.suppress(OSError):
-                import fcntl
-
-                fcntl.fcntl(log_child, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-            self._control = control
-            if self.spec.runtime.startswith("provided"):
-                self._server, self.runtime_api = await listen(self)
-            self._loop.add_reader(control.fileno(), self._heard)
-            self._drain = Drain(log, self.crew.clock, self._emit)
-            connection = Connection(self)
-            self._connections.add(connection)
-            await self._loop.create_unix_connection(lambda: connection, sock=api)
-            children = (api_child.fileno(), log_child, control_child.fileno())
-            creating = asyncio.ensure_future(self.crew.create_group(self))
-            try:
-                await self.crew.launcher.launch(self, children)
-            finally:
-                self.group = await creating
-        finally:
-            api_child.close()
-            control_child.close()
-            os.close(log_child)
-        await self._place()
-
-    async def _place(self) -> None:
-        try:
-            self.pid = await asyncio.wait_for(asyncio.shield(self._hello), _HELLO_SECONDS)
-            self._pidfd = os.pidfd_open(self.pid)
-        except (TimeoutError, OSError) as problem:
-            raise StartFailed(f"the instance did not come up: {problem}") from problem
-        if self.group is not None:
-            await self.crew.enter_group(self.group, self.pid)
+        await self._bring_up(self)
         self.crew.sink.init_started(self.spec, self.stream_name)
         self._started = self.crew.clock.monotonic()
-        assert self._control is not None
-        try:
-            self._control.send(b"G")
-        except OSError as problem:
-            raise StartFailed("the instance died while it was placed") from problem
-
-    def _heard(self) -> None:
-        """A word of the instance's first process, or its end."""
-        assert self._control is not None
-        try:
-            data, ancillary, _flags, _address = self._control.recvmsg(4096, socket.CMSG_SPACE(_CREDENTIALS.size))
-        except BlockingIOError:
-            return
-        except OSError:
-            data, ancillary = b"", []
-        kind = data[:1]
-        if kind == b"H" and not self._hello.done():
-            self._hello.set_result(_CREDENTIALS.unpack(ancillary[0][2])[0])
-        elif kind == b"X" and data[1:].isdigit():
-            self._exit_status = int(data[1:])
-        elif kind == b"F":
-            number, _, path = data[1:].decode(errors="replace").partition(" ")
-            self._entrypoint = errors.invalid_entrypoint(path, int(number) if number.isdigit() else 0)
-        elif kind == b"E":
-            self._refused = data[1:].decode(errors="replace")
-        elif not data:
-            self._died()
+        self._release()
 
     async def initialized(self, seconds: float) -> Failure | None:
         """Wait until the runtime asks for its first event; what failed otherwise. Raises TimeoutError, StartFailed."""
@@ -185,11 +76,6 @@ class Instance:
     def elapsed_ms(self) -> float:
         """Since user code began to load."""
         return (self.crew.clock.monotonic() - self._started) * 1000
-
-    def post_request(self, request: bytes) -> None:
-        """Leave what to become in the control socket, for a process that starts alone."""
-        assert self._control is not None
-        self._control.send(request)
 
     # ------------------------------------------------------------ invocations
 
@@ -318,7 +204,7 @@ class Instance:
         if self._running is not None:
             return False
         self._waiting = connection
-        if self.state is not State.DEAD:
+        if self.state not in (State.DYING, State.DEAD):
             self.ready()
         return True
 
@@ -375,7 +261,7 @@ class Instance:
         self.kill()
 
     def disconnected(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        super().disconnected(connection)
         if self._waiting is not connection:
             return
         self._waiting = None
@@ -386,109 +272,32 @@ class Instance:
             self.state = State.BUSY
             self.crew.leaving(self)
 
-    def adopt(self, connection: Connection) -> None:
-        """A custom runtime opened a connection."""
-        self._connections.add(connection)
-
     def _emit(self, data: bytes) -> None:
         running = self._running
         self.crew.sink.output(self.spec, self.stream_name, running.invocation.request_id if running else None, data)
 
-    # ------------------------------------------------------------ limits and the end
+    # ------------------------------------------------------------ states and the end
 
     @property
     def lingers(self) -> bool:
         """It has answered and is about to ask for its next event."""
         return self.state is State.BUSY and self._running is None
 
-    @property
-    def freezable(self) -> bool:
-        return self.group is not None
-
     def long_running(self, now: float) -> bool:
         """Busy for longer than a moment."""
         return self._running is None or now - self._running.started > _MOMENT
-
-    def exceeds_memory(self) -> bool:
-        """More resident memory than the function has: it must die, as on Lambda. Cheap while it is well below."""
-        if self.group is None:
-            return process_tree.resident_kb(self.pid) * 1024 > self._memory_bytes
-        try:
-            return self.group.charged_bytes() > self._memory_bytes and self.group.resident_bytes() > self._memory_bytes
-        except OSError:
-            return False
 
     def kill_for_memory(self) -> None:
         """It held more than it has."""
         self._peak_kb = self.spec.memory_mb * 1024
         self.kill()
 
-    def freeze(self) -> None:
-        """Stop the processes of an idle instance, as Lambda does."""
-        if self.group is not None and not self.frozen and self.state is State.IDLE:
-            self.group.freeze()
-            self.frozen = True
-
-    def thaw(self) -> None:
-        if self.group is not None and self.frozen:
-            self.group.thaw()
-            self.frozen = False
-
-    def kill(self) -> None:
-        """End every process of the instance; `gone` tells when that is done."""
-        if self.state is State.DEAD:
-            return
-        self.crew.leaving(self)
-        if self.group is not None:
-            with contextlib.suppress(OSError):
-                self.group.stop_forks()
-                self.thaw()
-                # A throttled group would die at its share of a core.
-                self.group.share_cpu(None)
-        if self._pidfd >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            if self.crew.launcher.shares_pids:
-                self._kill_group()
-        else:
-            self._died()
-
-    def _kill_group(self) -> None:
-        """Where the instance has no pid namespace that ends with its first process."""
-        pids = self.group.pids() if self.group is not None else []
-        for kill, number in [(os.killpg, self.pid), *[(os.kill, pid) for pid in pids]]:
-            with contextlib.suppress(OSError):
-                kill(number, signal.SIGKILL)
-
-    def _died(self) -> None:
-        if self.state is State.DEAD:
-            return
-        self.state = State.DEAD
-        status = errors.KILLED if self._exit_status is None else self._exit_status
-        failure = self._entrypoint or errors.exited(status)
-        if self._control is not None:
-            self._loop.remove_reader(self._control.fileno())
-            self._control.close()
-        if not self._hello.done():
-            self._hello.set_exception(OSError(f"refused: {self._refused}" if self._refused else "it died"))
-            self._hello.exception()
+    def _ended(self, failure: Failure) -> None:
         if not self._ready.done():
             self._ready.set_result(failure)
         if self._running is not None:
             self._log_exit(self._running.invocation, failure)
             self._end(failure)
-        if self._drain is not None:
-            self._drain.close()
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections):
-            connection.close()
-        self._connections.clear()
-        if self._pidfd >= 0:
-            descriptor, self._pidfd = self._pidfd, -1
-            os.close(descriptor)
-        self.crew.gone(self)
-        self._gone.set_result(None)
 
     def _log_exit(self, invocation: Invocation, failure: Failure) -> None:
         message = str(failure.document["errorMessage"]).replace("{request_id}", invocation.request_id)
@@ -496,10 +305,6 @@ class Instance:
             self._drain.finish()
         text = f"{message}\n{failure.error_type}\n".encode()
         self.crew.sink.output(self.spec, self.stream_name, invocation.request_id, LogEvent(text))
-
-    async def gone(self) -> None:
-        """Return when the process is dead."""
-        await asyncio.shield(self._gone)
 
 
 def _one_line(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 from collections import deque
@@ -25,9 +24,11 @@ from freehold.runtime.base import (
 from freehold.runtime.crew import Crew
 from freehold.runtime.errors import Failure
 from freehold.runtime.host import default_node_modules
-from freehold.runtime.instance import Instance, StartFailed, State
+from freehold.runtime.instance import Instance
 from freehold.runtime.interpreters import Interpreters, node_path, sdk_packages
 from freehold.runtime.launch import Launcher
+from freehold.runtime.process import Process, StartFailed, State
+from freehold.runtime.watch import Watch
 from freehold.runtime.zygote import ZygoteDied
 
 BURST = 1000
@@ -35,9 +36,6 @@ BURST_SECONDS = 10.0
 """Lambda starts at most 1,000 instances per 10 seconds."""
 INIT_SECONDS = 10.0
 """How long initialization may take outside an invocation."""
-_FREEZE_AFTER = 0.1
-_TICK = 0.02
-_TICK_PER_BUSY = 0.0004
 _START_TRIES = 2
 _CLOSE_SECONDS = 5.0
 _LINGER = 0.25
@@ -85,7 +83,6 @@ class Pool:
         self._ids = ids
         self._scratch = scratch
         self._guarded = guarded
-        self._idle_seconds = idle_seconds
         self._max_instances = max_instances
         self._code_roots = tuple(code_roots)
         self._node_modules = node_modules
@@ -97,8 +94,7 @@ class Pool:
         self._tokens = float(BURST)
         self._refilled = clock.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stir = asyncio.Event()
-        self._dozing = False
+        self._watch = Watch(self._instances, clock, idle_seconds)
         self._closing = False
         self._proven = False
         self._crew: Crew | None = None
@@ -124,13 +120,12 @@ class Pool:
         assert self.sink is None or self._crew is None
         self._crew = Crew(self._clock, self._ids, self, hierarchy, launcher)
         self._spawn(self._settle(self._crew))
-        self._spawn(self._watch())
+        self._spawn(self._watch.run())
 
     async def _settle(self, crew: Crew) -> None:
         """After start has returned: templates in the background, and what an earlier server left behind."""
         crew.launcher.warm_up()
-        if crew.hierarchy is not None:
-            await crew.on_thread(crew.hierarchy.sweep)
+        await crew.sweep()
 
     async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         group = self._groups.get(spec.key)
@@ -177,8 +172,8 @@ class Pool:
     # ------------------------------------------------------------ invoking
 
     async def _dispatch(self, instance: Instance, invocation: Invocation) -> Outcome:
-        if self._dozing:
-            self._stir.set()
+        if self._watch.dozing:
+            self._watch.rouse()
         return await instance.dispatch(invocation)
 
     async def _invoke_cold(self, group: _Group, invocation: Invocation) -> Outcome:
@@ -360,13 +355,13 @@ class Pool:
                 return waiter
         return None
 
-    def leaving(self, instance: Instance) -> None:
+    def leaving(self, instance: Process) -> None:
         """An instance is being killed: it gets no more events."""
         group = self._groups.get(instance.spec.key)
         if group is not None and instance in group.idle:
             group.idle.remove(instance)
 
-    def gone(self, instance: Instance) -> None:
+    def gone(self, instance: Process) -> None:
         """An instance is dead."""
         self._instances.discard(instance)
         self.leaving(instance)
@@ -374,50 +369,10 @@ class Pool:
         if (
             group is not None
             and not group.waiters
+            and not group.starting
             and not any(one.spec.key == instance.spec.key for one in self._instances)
         ):
             del self._groups[instance.spec.key]
-
-    # ------------------------------------------------------------ the watch
-
-    async def _watch(self) -> None:
-        """Memory of busy instances, freezing and expiry of idle ones. Sleeps while there is nothing to see."""
-        ticks = 0
-        while True:
-            delay = self._look(thorough=ticks % 10 == 0)
-            ticks += 1
-            if delay < 1:
-                await asyncio.sleep(delay)
-                continue
-            self._dozing = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stir.wait(), delay)
-            self._dozing = False
-            self._stir.clear()
-
-    def _look(self, *, thorough: bool) -> float:
-        """One round; how long until the next."""
-        now = self._clock.monotonic()
-        busy = 0
-        thawed = False
-        next_expiry = 3600.0
-        for instance in list(self._instances):
-            if instance.state is State.IDLE and not instance.reserved:
-                idle = now - instance.idle_since
-                if idle > self._idle_seconds:
-                    instance.kill()
-                    continue
-                next_expiry = min(next_expiry, self._idle_seconds - idle)
-                if not instance.frozen and idle > _FREEZE_AFTER:
-                    instance.freeze()
-                thawed = thawed or (not instance.frozen and instance.freezable)
-                continue
-            busy += 1
-            if (thorough or instance.long_running(now)) and instance.exceeds_memory():
-                instance.kill_for_memory()
-        if busy:
-            return max(_TICK, busy * _TICK_PER_BUSY)
-        return _FREEZE_AFTER / 2 if thawed else max(1.0, next_expiry)
 
     # ------------------------------------------------------------ small things
 
