@@ -60,6 +60,8 @@ class Instance(Process):
         """Bring the process up to the point where user code loads. Raises StartFailed."""
         await self._bring_up(self)
         self.crew.sink.init_started(self.spec, self.stream_name)
+        for name in self.crew.launcher.extensions(self.spec):
+            self._emit(b"[freehold] extension %b is not started: extensions are not implemented\n" % name.encode())
         self._started = self.crew.clock.monotonic()
         self._release()
 

@@ -6,6 +6,7 @@ taken. `Launcher.isolation` says what instances get.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,6 +131,14 @@ class Launcher:
         if self._zygotes.get((zygote.interpreter.path, zygote.preload)) is zygote:
             del self._zygotes[zygote.interpreter.path, zygote.preload]
 
+    def extensions(self, spec: FunctionSpec) -> list[str]:
+        """Names of the extensions that layers bring. Freehold does not start them."""
+        opt = self._opt.get(spec.layers)
+        try:
+            return sorted(os.listdir(opt / "extensions")) if opt is not None else []
+        except OSError:
+            return []
+
     def weaken(self, reason: str) -> bool:
         """The host refused what the present way needs: take the next weaker one. False where there is none."""
         order = (ZYGOTE, BUBBLEWRAP, PROCESS)
@@ -202,7 +211,7 @@ class Launcher:
     def _command(
         self, spec: FunctionSpec, interpreter: Interpreter | None, opt: Path | None, task_root: str
     ) -> list[str] | None:
-        """The program of runtimes that are not forked Python; None for Python."""
+        """The program of runtimes that are not forked Python; None for Python without a wrapper script."""
         if interpreter is None:
             candidates = [spec.code / "bootstrap", *([opt / "bootstrap"] if opt else [])]
             for number, path in enumerate(candidates):
@@ -210,10 +219,14 @@ class Launcher:
                     inside = f"{task_root}/bootstrap" if number == 0 else "/opt/bootstrap"
                     return [str(path) if self.mode == PROCESS else inside]
             return ["/var/task/bootstrap"]
+        base = str(sandbox.BOOTSTRAP) if self.mode == PROCESS else f"{sandbox.RUNTIME_DIRECTORY}/freehold"
+        wrapper = spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+        prefix = [wrapper] if wrapper else []
         if spec.runtime.startswith("nodejs"):
-            base = str(sandbox.BOOTSTRAP) if self.mode == PROCESS else f"{sandbox.RUNTIME_DIRECTORY}/freehold"
             heap = max(32, spec.memory_mb * 9 // 10)
-            return [interpreter.path, f"--max-old-space-size={heap}", f"{base}/node/freehold_runtime.mjs"]
+            return [*prefix, interpreter.path, f"--max-old-space-size={heap}", f"{base}/node/freehold_runtime.mjs"]
+        if wrapper:
+            return [wrapper, interpreter.path, *_PYTHON, f"{base}/python/freehold_zygote.py", "wrapped"]
         return None
 
     # ------------------------------------------------------------ weaker ways

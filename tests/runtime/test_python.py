@@ -282,3 +282,26 @@ def test_user_modules_of_any_name_are_the_users(play: Play) -> None:
         assert await bench.result(bench.function("", files, handler="deep.entry.handler")) == 1
 
     play(scenario)
+
+
+def test_wrapper_scripts_start_the_runtime(play: Play) -> None:
+    source = "import os\ndef handler(e, c): return os.environ['WRAPPED']\n"
+    script = '#!/bin/bash\nexport WRAPPED="by $(basename "$0")"\nexec "$@"\n'
+
+    async def scenario(bench: Bench) -> None:
+        layer = bench.function("", {"wrap": script}).code
+        spec = bench.function(
+            source, layers=(layer,), environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}, timeout_s=10
+        )
+        assert await bench.result(spec) == "by wrap"
+
+    play(scenario)
+
+
+def test_extensions_are_named_as_not_started(play: Play) -> None:
+    async def scenario(bench: Bench) -> None:
+        layer = bench.function("", {"extensions/watcher": "#!/bin/sh\n"}).code
+        await bench.result(bench.function("def handler(e, c): return 1\n", layers=(layer,)))
+        assert "extension watcher is not started" in bench.sink.text
+
+    play(scenario)

@@ -1,7 +1,8 @@
 """The template process of which function instances are forked, and the first process (init) of each instance.
 
     freehold_zygote.py zygote CONTROL_FD [DIRECTORY...]   one fork per request; boto3 preloaded from the directories
-    freehold_zygote.py single API_FD LOG_FD CONTROL_FD    be one instance (where forking in a sandbox is refused)
+    freehold_zygote.py single API_FD LOG_FD CONTROL_FD     be one instance (where forking in a sandbox is refused)
+    freehold_zygote.py wrapped                             the runtime alone, started by a function's wrapper script
 
 It runs no user code, opens no connection and starts no thread. A request is a JSON object with three descriptors:
 the Runtime API's socket, the log pipe, and the instance's control socket. On the control socket the instance says
@@ -155,5 +156,8 @@ def _single(descriptors):
 if __name__ == "__main__":
     if sys.argv[1] == "zygote":
         serve(int(sys.argv[2]), sys.argv[3:])
+    elif sys.argv[1] == "wrapped":
+        _forget_own_modules()
+        client.run(_API, os.environ["_HANDLER"])
     else:
         _single([int(text) for text in sys.argv[2:5]])
