@@ -335,3 +335,13 @@ def test_aws_chunked_bodies_with_checksums_in_the_trailer(server: Any, s3: Any, 
     with pytest.raises(urllib.error.HTTPError) as caught:
         put(b"x-amz-checksum-crc32:" + value, **{"x-amz-decoded-content-length": "5"})
     assert b"<Code>IncompleteBody</Code>" in caught.value.read()
+
+
+def test_lifecycle_over_the_wire(s3: Any, bucket: str) -> None:
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 3}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == [rule]
+    assert s3.put_object(Bucket=bucket, Key="tmp/k")["Expiration"].endswith('rule-id="r"')
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    attempt = lambda: s3.get_bucket_lifecycle_configuration(Bucket=bucket)  # noqa: E731
+    assert refused(attempt)[:2] == ("NoSuchLifecycleConfiguration", 404)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.tuples import after, pack
 from freehold.ports.call import Call
-from freehold.services.s3 import access, attributes, intake, names, rows, sweep
+from freehold.services.s3 import access, attributes, intake, lifecycle, names, rows, sweep
 from freehold.services.s3.model import Bucket, owner
 from freehold.store.base import ReadTx, Tx
 
@@ -109,6 +109,8 @@ async def delete_bucket(call: Call, request: Request) -> Result:
         _check_empty(tx, bucket)
         tx.delete(rows.bucket_key(bucket.name))
         tx.delete(rows.owned_key(bucket.account, bucket.name))
+        if bucket.lifecycle is not None:
+            call.platform.timers.set(tx, lifecycle.TIMER, bucket.name.encode(), None)
         if not tx.scan(*rows.whole("u", bucket.generation), limit=1):
             return False
         tx.put(rows.leftover_key(bucket.generation, ""), b"")

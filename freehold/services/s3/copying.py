@@ -86,15 +86,14 @@ async def copy_object(call: Call, request: Request) -> Result:
         storage_class=given.storage_class,
     )  # fmt: skip
     bucket, made = await objects.write(call, request, key, new, versions.content_of(received.blob))
-    written = objects.written(bucket, made)
+    written = objects.written(bucket, request["Key"], made)
     result: Result = {
         "CopyObjectResult": {
             "ETag": made.quoted_etag, "LastModified": made.modified_ms // 1000, **objects.checksum_of(made),
         },
         "ServerSideEncryption": "AES256",
     }  # fmt: skip
-    if "VersionId" in written:
-        result["VersionId"] = written["VersionId"]
+    result |= {name: written[name] for name in ("VersionId", "Expiration") if name in written}
     if found.bucket.versioning:
         result["CopySourceVersionId"] = found.version.public_id
     return result

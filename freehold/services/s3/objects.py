@@ -8,7 +8,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
-from freehold.services.s3 import access, attributes, checksums, conditions, intake, names, versions
+from freehold.services.s3 import access, attributes, checksums, conditions, intake, lifecycle, names, versions
 from freehold.services.s3.model import NULL, Bucket, PartRecord, Version
 from freehold.store.base import ReadTx, Tx
 from freehold.work.blobs import INLINE, Blob
@@ -53,7 +53,7 @@ async def put_object(call: Call, request: Request) -> Result:
         storage_class=given.storage_class,
     )  # fmt: skip
     bucket, made = await write(call, request, key, new, versions.content_of(received.blob))
-    return written(bucket, made)
+    return written(bucket, request["Key"], made)
 
 
 async def write(
@@ -73,12 +73,20 @@ async def write(
     return await call.platform.store.transact(body)
 
 
-def written(bucket: Bucket, version: Version) -> Result:
+def written(bucket: Bucket, key: str, version: Version) -> Result:
     """What every write of an object answers in its headers."""
     result: Result = {"ETag": version.quoted_etag, "ServerSideEncryption": "AES256", **checksum_of(version)}
     if bucket.versioning:
         result["VersionId"] = version.public_id
+    if bucket.lifecycle is not None:
+        result |= expiration(bucket.lifecycle, key, version)
     return result
+
+
+def expiration(rules: list[dict[str, Any]], key: str, version: Version) -> Result:
+    """When a current object expires, as its headers say it."""
+    found = lifecycle.expiry(rules, key, version)
+    return {"Expiration": lifecycle.expiration_header(found)} if found is not None else {}
 
 
 def checksum_of(version: Version) -> Result:
@@ -153,6 +161,8 @@ async def _look_up(call: Call, request: Request) -> tuple[Found, Result, int, in
     version = found.version
     conditions.check_read(request, version)
     result = describe(found.bucket, version)
+    if found.bucket.lifecycle is not None and "VersionId" not in request:
+        result |= expiration(found.bucket.lifecycle, request["Key"], version)
     if request.get("ChecksumMode") == "ENABLED" and not ("Range" in request or "PartNumber" in request):
         result |= checksum_of(version)
     for name, member in _OVERRIDES.items():

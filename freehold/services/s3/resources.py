@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from freehold.kit.faults import Fault
-from freehold.ports.resources import ANY, BOOLEAN, STRING, Choice, Physical, ResourceContext, ResourceType
+from freehold.ports.resources import ANY, BOOLEAN, INTEGER, STRING, Choice, Physical, ResourceContext, ResourceType
 
 Properties = dict[str, Any]
 
@@ -103,12 +104,53 @@ async def _access_control(ctx: ResourceContext, name: str, value: str | None) ->
     await ctx.call("s3", "PutBucketAcl", Bucket=name, ACL="private")
 
 
+async def _lifecycle(ctx: ResourceContext, name: str, value: Properties | None) -> None:
+    if not value:
+        await ctx.call("s3", "DeleteBucketLifecycle", Bucket=name)
+        return
+    rules = [_lifecycle_rule(rule) for rule in value["Rules"]]
+    await ctx.call("s3", "PutBucketLifecycleConfiguration", Bucket=name, LifecycleConfiguration={"Rules": rules})
+
+
+def _lifecycle_rule(rule: Properties) -> Properties:
+    """A rule of CloudFormation's shape in the API's."""
+    made: Properties = {"Status": rule["Status"]}
+    if "Id" in rule:
+        made["ID"] = rule["Id"]
+    made["Filter"] = _lifecycle_filter(rule)
+    expiration: Properties = {}
+    if "ExpirationInDays" in rule:
+        expiration["Days"] = rule["ExpirationInDays"]
+    if "ExpirationDate" in rule:
+        expiration["Date"] = datetime.fromisoformat(rule["ExpirationDate"]).replace(tzinfo=UTC).timestamp()
+    if "ExpiredObjectDeleteMarker" in rule:
+        expiration["ExpiredObjectDeleteMarker"] = rule["ExpiredObjectDeleteMarker"]
+    if expiration:
+        made["Expiration"] = expiration
+    if "NoncurrentVersionExpirationInDays" in rule:
+        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": rule["NoncurrentVersionExpirationInDays"]}
+    for member in ("NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"):
+        if member in rule:
+            made[member] = rule[member]
+    return made
+
+
+def _lifecycle_filter(rule: Properties) -> Properties:
+    found: Properties = {"Prefix": rule["Prefix"]} if "Prefix" in rule else {}
+    found |= {name: int(rule[name]) for name in ("ObjectSizeGreaterThan", "ObjectSizeLessThan") if name in rule}
+    tags = rule.get("TagFilters", [])
+    if not tags:
+        return found if len(found) < 2 else {"And": found}
+    return {"Tag": tags[0]} if len(tags) == 1 and not found else {"And": {**found, "Tags": tags}}
+
+
 _APPLY: dict[str, Callable[[ResourceContext, str, Any], Awaitable[None]]] = {
     "VersioningConfiguration": _versioning,
     "BucketEncryption": _encryption,
     "PublicAccessBlockConfiguration": _public_access,
     "OwnershipControls": _ownership,
     "AccessControl": _access_control,
+    "LifecycleConfiguration": _lifecycle,
 }
 
 
@@ -156,6 +198,21 @@ async def _delete_policy(ctx: ResourceContext, physical: Physical, properties: P
     await _unless_gone(ctx, "DeleteBucketPolicy", properties["Bucket"])
 
 
+_LIFECYCLE_RULE = {
+    "Id": STRING,
+    "Status": Choice(("Enabled", "Disabled")),
+    "Prefix": STRING,
+    "TagFilters": [{"Key": STRING, "Value": STRING}],
+    "ObjectSizeGreaterThan": STRING,
+    "ObjectSizeLessThan": STRING,
+    "ExpirationInDays": INTEGER,
+    "ExpirationDate": STRING,
+    "ExpiredObjectDeleteMarker": BOOLEAN,
+    "NoncurrentVersionExpirationInDays": INTEGER,
+    "NoncurrentVersionExpiration": {"NoncurrentDays": INTEGER, "NewerNoncurrentVersions": INTEGER},
+    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": INTEGER},
+}
+
 TYPES = (
     ResourceType(
         name="AWS::S3::Bucket",
@@ -170,6 +227,7 @@ TYPES = (
                     }
                 ]
             },
+            "LifecycleConfiguration": {"Rules": [_LIFECYCLE_RULE]},
             "OwnershipControls": {"Rules": [{"ObjectOwnership": Choice(("BucketOwnerEnforced",))}]},
             "PublicAccessBlockConfiguration": {
                 "BlockPublicAcls": BOOLEAN,

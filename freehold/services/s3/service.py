@@ -5,7 +5,19 @@ from __future__ import annotations
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
-from freehold.services.s3 import buckets, configurations, copying, lists, objects, policies, sweep, tagging, uploads
+from freehold.services.s3 import (
+    buckets,
+    configurations,
+    copying,
+    expiring,
+    lifecycle,
+    lists,
+    objects,
+    policies,
+    sweep,
+    tagging,
+    uploads,
+)
 from freehold.services.s3.resources import TYPES
 
 ACTIONS = {
@@ -33,6 +45,9 @@ ACTIONS = {
     "GetBucketNotificationConfiguration": "GetBucketNotification",
     "PutBucketNotificationConfiguration": "PutBucketNotification",
     "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "GetBucketReplication": "GetReplicationConfiguration",
     "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
 }
@@ -55,10 +70,11 @@ async def start(platform: Platform) -> None:
 
 MANIFEST = Manifest(
     model="s3",
-    handlers=(objects, buckets, lists, uploads, copying, tagging, policies, configurations),
+    handlers=(objects, buckets, lists, uploads, copying, tagging, policies, configurations, expiring),
     arn=arn,
     prefix="s3",
     actions=ACTIONS,
     types=TYPES,
+    timers={lifecycle.TIMER: expiring.due},
     start=start,
 )

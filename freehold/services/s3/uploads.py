@@ -13,6 +13,7 @@ from freehold.services.s3 import (
     checksums,
     conditions,
     intake,
+    lifecycle,
     listing,
     multipart,
     names,
@@ -53,17 +54,24 @@ async def create_multipart_upload(call: Call, request: Request) -> Result:
         call.principal.arn,
     )
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> Bucket:
         bucket = access.enter(tx, call, request)
         multipart.begin(tx, bucket.generation, key, upload)
+        return bucket
 
-    await platform.store.transact(body)
+    bucket = await platform.store.transact(body)
     result: Result = {
         "Bucket": request["Bucket"], "Key": request["Key"], "UploadId": upload_id, "ServerSideEncryption": "AES256",
     }  # fmt: skip
     if algorithm:
         result |= {"ChecksumAlgorithm": algorithm, "ChecksumType": kind}
-    return result
+    return result | _abort_date(bucket, request["Key"], upload)
+
+
+def _abort_date(bucket: Bucket, key: str, upload: Upload) -> Result:
+    """When a lifecycle rule will abort the upload."""
+    found = lifecycle.upload_ends(bucket.lifecycle, key, upload.initiated_ms) if bucket.lifecycle is not None else None
+    return {"AbortDate": found[0] // 1000, "AbortRuleId": found[1]} if found is not None else {}
 
 
 def enter_upload(tx: ReadTx, call: Call, request: Request, key: bytes) -> tuple[Bucket, Upload]:
@@ -142,7 +150,7 @@ async def complete_multipart_upload(call: Call, request: Request) -> Result:
         sweep.begin(platform)
     location = f"{call.base_url}/{bucket.name}/{quote(request['Key'])}"
     return {
-        "Location": location, "Bucket": bucket.name, "Key": request["Key"], **objects.written(bucket, made),
+        "Location": location, "Bucket": bucket.name, "Key": request["Key"], **objects.written(bucket, request["Key"], made),
     }  # fmt: skip
 
 
@@ -229,7 +237,7 @@ async def list_parts(call: Call, request: Request) -> Result:
         "Owner": owner(bucket.account),
         "StorageClass": upload.storage_class or "STANDARD",
     }
-    return result | _algorithm(upload)
+    return result | _algorithm(upload) | _abort_date(bucket, request["Key"], upload)
 
 
 def _describe_part(upload: Upload, part: Part) -> Result:

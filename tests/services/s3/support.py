@@ -18,6 +18,7 @@ from freehold.ports.platform import Platform, Settings
 from freehold.services.s3.service import MANIFEST
 from freehold.work.blobs import Blobs
 from freehold.work.tasks import Tasks
+from freehold.work.timers import Timers
 from tests.support import manual_clock, memory_store
 
 T = TypeVar("T")
@@ -41,7 +42,8 @@ class S3:
         absent: Any = None
         self.platform = Platform(
             settings=Settings(), store=self.store, clock=self.clock, ids=ids, tasks=self.tasks, blobs=self.blobs,
-            timers=absent, outbox=absent, logs=absent, meters=absent, traces=absent, runtime=absent, calls=absent,
+            timers=Timers(self.store, self.clock, self.tasks),
+            outbox=absent, logs=absent, meters=absent, traces=absent, runtime=absent, calls=absent,
             functions=absent, identity=absent,
         )  # fmt: skip
         self.model = wire.load("s3")

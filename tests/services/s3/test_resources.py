@@ -107,3 +107,38 @@ def test_a_customer_managed_key_fails_by_name() -> None:
         await refused(BUCKET.create(context, properties), "NotImplemented")  # type: ignore[arg-type]
 
     run(test)
+
+
+def test_lifecycle_rules_of_a_template() -> None:
+    async def test(s3: S3) -> None:
+        context: Any = Context(s3)
+        rules = [
+            {"Id": "a", "Status": "Enabled", "Prefix": "tmp/", "ExpirationInDays": 1},
+            {
+                "Status": "Enabled",
+                "Prefix": "x",
+                "ObjectSizeGreaterThan": "5",
+                "TagFilters": [{"Key": "k", "Value": "v"}],
+                "ExpirationDate": "2027-01-01T00:00:00Z",
+                "NoncurrentVersionExpirationInDays": 3,
+            },
+            {"Status": "Disabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+        ]
+        properties = {"LifecycleConfiguration": {"Rules": rules}}
+        made = await BUCKET.create(context, properties)
+        found = (await context.call("s3", "GetBucketLifecycleConfiguration", Bucket=made.id))["Rules"]
+        assert found[0] == {"ID": "a", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}
+        assert found[1]["Filter"]["And"] == {
+            "Prefix": "x",
+            "ObjectSizeGreaterThan": 5,
+            "Tags": [{"Key": "k", "Value": "v"}],
+        }
+        assert found[1]["Expiration"] == {"Date": 1_798_761_600}
+        assert found[1]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 3}
+        assert BUCKET.update is not None
+        await BUCKET.update(context, made, properties, {})
+        await refused(
+            context.call("s3", "GetBucketLifecycleConfiguration", Bucket=made.id), "NoSuchLifecycleConfiguration"
+        )
+
+    run(test)
