@@ -109,7 +109,9 @@ def _verify_signature(exchange: Exchange, signature: Signature, credential: Cred
 def _decode_chunks(exchange: Exchange, secret: str | None) -> None:
     request = exchange.request
     source = request.stream if request.stream is not None else _once(request.body)
-    request.stream = chunked.decode_chunked(source, exchange.signature, secret)
+    announced = request.headers.get("x-amz-decoded-content-length", "")
+    length = int(announced) if announced.isdecimal() else None
+    request.stream = chunked.decode_chunked(source, exchange.signature, secret, length=length)
     request.body = b""
 
 

@@ -56,7 +56,7 @@ class InternalCalls:
             request_id=self._platform.ids.uuid(),
             manifest=manifest,
             operation=described,
-            params=request,
+            params=wire.coerce(described, request),
             cause=Cause(cause.trace, cause.depth + 1),
             handler=self._offer.handler(service, described),
         )
