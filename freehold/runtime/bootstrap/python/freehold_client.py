@@ -6,6 +6,7 @@ formats and the context object are those of AWS's managed Python runtimes, as do
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -117,17 +118,23 @@ class CognitoIdentity:
         self.cognito_identity_pool_id = document.get("cognitoIdentityPoolId")
 
 
+def _constant_members():
+    """What the context says of the instance, the same for every invocation."""
+    return {
+        "log_group_name": os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+        "log_stream_name": os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME"),
+        "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+        "memory_limit_in_mb": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+    }
+
+
 class LambdaContext:
     """What a handler gets as its second argument."""
 
-    def __init__(self, headers):
-        environment = os.environ
+    def __init__(self, headers, constant):
+        self.__dict__.update(constant)
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
-        self.log_group_name = environment.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = environment.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = environment.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = environment.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = None
         client = headers.get("lambda-runtime-client-context")
@@ -276,6 +283,8 @@ def _serve(channel, handler_name):
         channel.send(_head(b"init/error", json.dumps(document).encode()))
         channel.receive()
         sys.exit(1)
+    gc.enable()
+    constant = _constant_members()
     channel.send(_NEXT)
     while True:
         headers, body = channel.next()
@@ -284,7 +293,7 @@ def _serve(channel, handler_name):
         if trace is not None:
             os.environ["_X_AMZN_TRACE_ID"] = trace
         try:
-            answer = _run_one(handler, headers, body)
+            answer = _run_one(handler, headers, body, constant)
             path = b"invocation/%b/response" % request_id.encode()
         except Exception as problem:
             document = _document(problem, request_id, 2)
@@ -304,9 +313,9 @@ def _head(path, body):
     )
 
 
-def _run_one(handler, headers, body):
+def _run_one(handler, headers, body, constant):
     try:
         event = json.loads(body.decode()) if body else {}
     except ValueError as problem:
         raise _Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {problem}") from None
-    return _marshal(handler(event, LambdaContext(headers)))
+    return _marshal(handler(event, LambdaContext(headers, constant)))

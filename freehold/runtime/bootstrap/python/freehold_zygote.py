@@ -137,7 +137,6 @@ def _become_runtime(request):
     os.environ.update(environment)
     sdk.settle()
     _forget_own_modules()
-    gc.enable()
     client.run(_API, request["handler"])
 
 
