@@ -160,7 +160,7 @@ class _Parser:
             return self._compare(token.text, left, right)
         if token.word == "BETWEEN":
             self.tokens.next()
-            self.tokens.operator()
+            self.tokens.operator(2)
             lower = self.operand()
             self.tokens.expect("AND")
             return self._between(left, lower, self.operand())
@@ -234,8 +234,7 @@ class _Parser:
         self.tokens.expect(")")
         if len(choices) > MAX_IN:
             raise self.tokens.invalid(
-                "Incorrect number of operands for operator or function; operator or function: IN, "
-                f"number of operands: {len(choices)}"
+                f"The IN operator is provided with too many operands; number of operands: {len(choices)}"
             )
         self._distinct("IN", left, *choices)
 

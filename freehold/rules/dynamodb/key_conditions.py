@@ -42,6 +42,16 @@ class KeyConditionExpression:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySchema:
+    """What a query may ask for: the key of a table or of an `index`, with the types of its attributes."""
+
+    types: dict[str, str]
+    hash: str
+    sort: str | None
+    index: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyCondition:
     """What a query looks for: a partition, and a range of its sort keys."""
 
@@ -66,29 +76,24 @@ def compile_key_condition(text: str, names: tuple[tuple[str, str], ...]) -> KeyC
     return KeyConditionExpression(tuple(clauses), frozenset(parser.names.used), values)
 
 
-def bind(
-    expression: KeyConditionExpression, schema: dict[str, str], hash_name: str, sort_name: str | None, values: Values
-) -> KeyCondition:
-    """Match a parsed expression with a key schema (`schema` gives the type of each key attribute) and values."""
+def bind(expression: KeyConditionExpression, schema: KeySchema, values: Values) -> KeyCondition:
+    """Match a parsed expression with a key schema and values."""
     for key in sorted(expression.values - values.keys()):
         raise invalid(
             f"Invalid {WHAT}: An expression attribute value used in expression is not defined; attribute value: {key}"
         )
-    clauses = {clause.attribute: clause for clause in expression.clauses}
-    return match(
-        {name: (clause.operator, tuple(values[key] for key in clause.operands)) for name, clause in clauses.items()},
-        schema,
-        hash_name,
-        sort_name,
-    )
+    conditions = {
+        clause.attribute: (clause.operator, tuple(values[key] for key in clause.operands))
+        for clause in expression.clauses
+    }
+    return match(conditions, schema)
 
 
-def match(
-    conditions: dict[str, tuple[str, tuple[Value, ...]]], schema: dict[str, str], hash_name: str, sort_name: str | None
-) -> KeyCondition:
+def match(conditions: dict[str, tuple[str, tuple[Value, ...]]], schema: KeySchema) -> KeyCondition:
     """Match conditions by attribute name with a key schema."""
     if len(conditions) > 2:
         raise invalid("Conditions can be of length 1 or 2 only")
+    hash_name, sort_name, index = schema.hash, schema.sort, schema.index
     partition = conditions.get(hash_name)
     if partition is None:
         raise invalid(_MISSED + hash_name)
@@ -99,19 +104,19 @@ def match(
         raise invalid(_MISSED + sort_name)
     if partition[0] != "=":
         raise invalid(_UNSUPPORTED)
-    _check_types(partition[1], schema[hash_name])
-    _check_not_empty(hash_name, partition[1])
+    _check_types(partition[1], schema.types[hash_name])
+    _check_not_empty(hash_name, partition[1], index)
     if sort is None:
         return KeyCondition(partition[1][0])
     operator, operands = sort
     assert sort_name is not None
-    if operator == "begins_with" and schema[sort_name] == "N":
+    if operator == "begins_with" and schema.types[sort_name] == "N":
         raise invalid(
             f"Invalid {WHAT}: Incorrect operand type for operator or function; "
             "operator or function: begins_with, operand type: N"
         )
-    _check_types(operands, schema[sort_name])
-    _check_not_empty(sort_name, operands)
+    _check_types(operands, schema.types[sort_name])
+    _check_not_empty(sort_name, operands, index)
     if operator == "BETWEEN":
         check_bounds("BETWEEN", _invalid, *operands)
     return KeyCondition(partition[1][0], operator, operands)
@@ -129,14 +134,17 @@ def _check_types(operands: tuple[Value, ...], kind: str) -> None:
             )
 
 
-def _check_not_empty(name: str, operands: tuple[Value, ...]) -> None:
+def _check_not_empty(name: str, operands: tuple[Value, ...], index: str | None) -> None:
     for operand in operands:
         ((kind, content),) = operand.items()
         if not content:
             what = "string" if kind == "S" else "binary"
+            text = f"The AttributeValue for a key attribute cannot contain an empty {what} value."
+            if index is None:
+                raise invalid(f"One or more parameter values are not valid. {text} Key: {name}")
             raise invalid(
-                "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
-                f"empty {what} value. Key: {name}"
+                "One or more parameter values are not valid. A value specified for a secondary index key is not supported. "
+                f"{text} IndexName: {index}, IndexKey: {name}"
             )
 
 
@@ -181,7 +189,7 @@ class _Parser:
             return [Clause(self.attribute(), _FLIPPED[operator], (value,))]
         attribute = self.attribute()
         if tokens.take("BETWEEN"):
-            tokens.operator()
+            tokens.operator(2)
             low = self.value()
             tokens.expect("AND")
             return [Clause(attribute, "BETWEEN", (low, self.value()))]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from freehold.rules.dynamodb import numbers, values
-from freehold.rules.dynamodb.key_conditions import KeyCondition, match
+from freehold.rules.dynamodb.key_conditions import KeyCondition, KeySchema, match
 from freehold.rules.dynamodb.operands import begins_with, between, contains, less
 from freehold.rules.dynamodb.values import Item, Value, comparable, invalid, order_set, shown, type_of
 
@@ -130,9 +130,7 @@ def _check_operands(operator: str, operands: list[Value]) -> None:
             )
 
 
-def key_condition(
-    conditions: dict[str, dict[str, Any]], schema: dict[str, str], hash_name: str, sort_name: str | None
-) -> KeyCondition:
+def key_condition(conditions: dict[str, dict[str, Any]], schema: KeySchema) -> KeyCondition:
     """KeyConditions of a query."""
     read: dict[str, tuple[str, tuple[Value, ...]]] = {}
     for name, condition in conditions.items():
@@ -142,7 +140,7 @@ def key_condition(
         if operator not in _ORDERING:
             raise invalid("Attempted conditional constraint is not an indexable operation")
         read[name] = (_ORDERING[operator], tuple(operands))
-    return match(read, schema, hash_name, sort_name)
+    return match(read, schema)
 
 
 class LegacyUpdate:

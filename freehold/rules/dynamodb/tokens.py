@@ -94,13 +94,14 @@ class Tokens:
             raise self.error()
 
     def operator(self, count: int = 1) -> None:
-        """Count an operator or function against the limit of an expression."""
+        """Count operators or functions against the limit of an expression.
+
+        Comparisons, AND, OR, NOT, functions, IN, + and - count one each, BETWEEN with its AND two; AWS stops counting at
+        301. Source: code library, "Count expression operators in DynamoDB".
+        """
         self.operators += count
         if self.operators > MAX_OPERATORS:
-            raise self.invalid(
-                f"The expression contains too many operators; operator count: {self.operators}, "
-                f"maximum allowed: {MAX_OPERATORS}"
-            )
+            raise self.invalid(f"The expression contains too many operators; operator count: {MAX_OPERATORS + 1}")
 
     def error(self) -> Fault:
         """The syntax error at the next token: it and its neighbours are shown."""

@@ -204,7 +204,6 @@ class _Parser:
 
     def _remove(self) -> None:
         path = self._path()
-        self.tokens.operator()
         self.removes.append((path, lambda old, new, values: _drop(new, path)))
 
     def _add(self) -> None:
@@ -219,7 +218,6 @@ class _Parser:
         path = self._path()
         if not self.scope.at_value():
             raise self.tokens.error()
-        self.tokens.operator()
         operand = self.scope.value_operand()
         key, tokens = str(operand.value), self.tokens
 

@@ -11,6 +11,7 @@ from freehold.kit import arns
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.platform import Platform
+from freehold.services.dynamodb.definitions import check_table_name
 from freehold.services.dynamodb.model import Schema, Table, table_key, version_key
 from freehold.store.base import ReadTx, Tx
 
@@ -104,6 +105,7 @@ async def refresh(platform: Platform, place: Place) -> Schema:
     found = await platform.store.read(lambda tx: find(tx, place))
     if found is None:
         schemas.pop(place, None)
+        check_table_name(place[2])
         raise Fault("ResourceNotFoundException", "Requested resource not found")
     if len(schemas) >= _MAX_CACHED:
         schemas.clear()

@@ -9,6 +9,7 @@ import msgspec
 from freehold.kit import arns
 from freehold.kit.tuples import pack
 from freehold.rules.dynamodb import keys
+from freehold.rules.dynamodb.key_conditions import KeySchema
 from freehold.rules.dynamodb.values import Item, Value, text_size, type_of
 
 MAX_HASH_BYTES = 2_048
@@ -75,7 +76,7 @@ class Table(msgspec.Struct):
 class IndexSchema:
     """An index as item operations use it."""
 
-    __slots__ = ("hash", "hash_type", "index", "key_names", "prefix", "projected", "sort", "sort_type")
+    __slots__ = ("hash", "hash_type", "index", "key_names", "keys", "prefix", "projected", "sort", "sort_type")
 
     def __init__(self, table: Table, index: Index) -> None:
         self.index = index
@@ -84,6 +85,7 @@ class IndexSchema:
         self.sort = index.sort
         self.hash_type = table.definitions[index.hash]
         self.sort_type = table.definitions[index.sort] if index.sort is not None else ""
+        self.keys = KeySchema(table.definitions, index.hash, index.sort, index.name)
         own = (table.hash, table.sort, index.hash, index.sort)
         self.key_names = tuple(dict.fromkeys(name for name in own if name is not None))
         """Attributes of an ExclusiveStartKey of this index."""
@@ -122,14 +124,13 @@ class Schema:
     __slots__ = (
         "by_name",
         "hash",
-        "hash_type",
         "index_attributes",
         "indexes",
         "key_names",
         "keys",
+        "own_keys",
         "prefix",
         "sort",
-        "sort_type",
         "table",
         "version",
         "version_key",
@@ -142,8 +143,7 @@ class Schema:
         self.prefix = pack("dynamodb", table.account, table.region, "i", table.id)
         self.hash = table.hash
         self.sort = table.sort
-        self.hash_type = table.definitions[table.hash]
-        self.sort_type = table.definitions[table.sort] if table.sort is not None else ""
+        self.own_keys = KeySchema(table.definitions, table.hash, table.sort)
         self.key_names = (table.hash,) if table.sort is None else (table.hash, table.sort)
         self.keys = tuple(
             (name, table.definitions[name], MAX_HASH_BYTES if name == table.hash else MAX_SORT_BYTES)

@@ -168,7 +168,7 @@ def _plan_query(schema: Schema, request: Request, asked: Asked) -> Plan:
             raise invalid(
                 f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
             )
-    condition = _key_condition(schema, request, asked, hash_name, sort_name)
+    condition = _key_condition(schema, index, request, asked)
     start, end = ranges.of_condition(schema, index, condition)
     plan = _plan(schema, index, request, asked, (start, end))
     plan.reverse = request.get("ScanIndexForward", True) is False
@@ -181,14 +181,12 @@ def _plan_query(schema: Schema, request: Request, asked: Asked) -> Plan:
     return plan
 
 
-def _key_condition(
-    schema: Schema, request: Request, asked: Asked, hash_name: str, sort_name: str | None
-) -> KeyCondition:
-    definitions = schema.table.definitions
+def _key_condition(schema: Schema, index: IndexSchema | None, request: Request, asked: Asked) -> KeyCondition:
+    keys = schema.own_keys if index is None else index.keys
     if asked.key_condition is None:
-        return legacy.key_condition(request["KeyConditions"], definitions, hash_name, sort_name)
+        return legacy.key_condition(request["KeyConditions"], keys)
     assert asked.bound is not None
-    return bind(asked.key_condition, definitions, hash_name, sort_name, asked.bound.values)
+    return bind(asked.key_condition, keys, asked.bound.values)
 
 
 def _begin_after(plan: Plan, row_key: bytes) -> None:

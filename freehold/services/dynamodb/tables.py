@@ -60,7 +60,8 @@ def _new_table(call: Call, request: Request) -> Table:
 
 
 def not_found(name: str) -> Fault:
-    """ResourceNotFoundException of control operations, which name the table."""
+    """ResourceNotFoundException of control operations, which name the table; or what is wrong with the name."""
+    definitions.check_table_name(name)
     return Fault("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
 
 

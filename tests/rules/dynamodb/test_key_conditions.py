@@ -8,14 +8,16 @@ import pytest
 
 from freehold.kit.faults import Fault
 from freehold.rules.dynamodb import legacy
-from freehold.rules.dynamodb.key_conditions import KeyCondition, bind, compile_key_condition
+from freehold.rules.dynamodb.key_conditions import KeyCondition, KeySchema, bind, compile_key_condition
 
 SCHEMA = {"pk": "S", "sk": "N"}
+KEYS = KeySchema(SCHEMA, "pk", "sk")
 VALUES: dict[str, Any] = {":p": {"S": "a"}, ":n": {"N": "1"}, ":m": {"N": "2"}, ":e": {"S": ""}, ":b": {"BOOL": True}}
 
 
 def read(text: str, sort: str | None = "sk", schema: dict[str, str] | None = None) -> KeyCondition:
-    return bind(compile_key_condition(text, (("#p", "pk"),)), schema or SCHEMA, "pk", sort, VALUES)
+    keys = KeySchema(schema or SCHEMA, "pk", sort)
+    return bind(compile_key_condition(text, (("#p", "pk"),)), keys, VALUES)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,17 @@ def test_legacy_key_conditions_say_the_same() -> None:
         "pk": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "a"}]},
         "sk": {"ComparisonOperator": "GE", "AttributeValueList": [{"N": "1"}]},
     }
-    assert legacy.key_condition(conditions, SCHEMA, "pk", "sk") == read("pk = :p AND sk >= :n")
+    assert legacy.key_condition(conditions, KEYS) == read("pk = :p AND sk >= :n")
     conditions["sk"]["ComparisonOperator"] = "NE"
     with pytest.raises(Fault, match="Attempted conditional constraint is not an indexable operation"):
-        legacy.key_condition(conditions, SCHEMA, "pk", "sk")
+        legacy.key_condition(conditions, KEYS)
+
+
+def test_an_index_is_named_where_its_key_is_empty() -> None:
+    keys = KeySchema(SCHEMA, "pk", "sk", "by-name")
+    with pytest.raises(Fault) as caught:
+        bind(compile_key_condition("pk = :e", ()), keys, VALUES)
+    assert caught.value.message == (
+        "One or more parameter values are not valid. A value specified for a secondary index key is not supported. "
+        "The AttributeValue for a key attribute cannot contain an empty string value. IndexName: by-name, IndexKey: pk"
+    )

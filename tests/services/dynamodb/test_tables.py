@@ -115,6 +115,20 @@ def test_refused_definitions(request_: dict[str, Any], message: str) -> None:
     run(body)
 
 
+@pytest.mark.parametrize("operation", ["DescribeTable", "DeleteTable", "Scan"])
+def test_a_name_that_no_table_can_have_is_said_to_be_wrong(operation: str) -> None:
+    async def body(dynamo: Dynamo) -> None:
+        fault = await dynamo.refused(operation, TableName="no!such")
+        assert (fault.code, fault.message) == (
+            "ValidationException",
+            "1 validation error detected: Value 'no!such' at 'tableName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
+        )
+        assert (await dynamo.refused(operation, TableName="none")).code == "ResourceNotFoundException"
+
+    run(body)
+
+
 def test_a_name_is_used_once() -> None:
     async def body(dynamo: Dynamo) -> None:
         await dynamo.table()
