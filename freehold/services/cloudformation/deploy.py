@@ -19,6 +19,8 @@ from freehold.work.attempt import attempt
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 INITIATED = "Resource creation Initiated"
+MAX_STATE = 300_000
+"""Bytes of one resource as stored: its row holds up to three states."""
 
 
 async def forward(op: Operation) -> bool:
@@ -67,7 +69,7 @@ async def _desired(op: Operation, logical_id: str) -> tuple[ResourceType, State]
         if op.plan.definition.hidden:
             masked = json.dumps(evaluate(body.properties, op.live_scope(masked=True)))
             shown = masked if masked != json.dumps(evaluate(body.properties, scope)) else None
-        return kind, State(
+        desired = State(
             type=body.type,
             properties=properties,
             shown=shown,
@@ -78,6 +80,9 @@ async def _desired(op: Operation, logical_id: str) -> tuple[ResourceType, State]
             tags=dict(op.plan.definition.tags),
             suffix=op.platform.ids.letters(12, ALNUM_UPPER),
         )
+    if len(state.encode(desired)) > MAX_STATE:
+        raise Fault("ValidationError", f"The properties of resource {logical_id} are too large")
+    return kind, desired
 
 
 async def _create(op: Operation, kind: ResourceType, row: Resource, desired: State) -> bool:

@@ -156,7 +156,7 @@ async def describe_stack_events(call: Call, request: Request) -> Request:
     stack = await require(asker, request["StackName"])
     before = _position(request.get("NextToken"))
     found = await call.platform.store.read_many(lambda tx: state.events(tx, asker.keys, stack.uid, before, PAGE))
-    more = {"NextToken": _token(found[-1][0])} if len(found) == PAGE and found[-1][0] > 0 else {}
+    more = {"NextToken": _token(found[-1][0])} if found and found[-1][0] > 0 else {}
     return {"StackEvents": [_event(stack, event) for _, event in found], **more}
 
 

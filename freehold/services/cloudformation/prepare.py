@@ -22,6 +22,8 @@ from freehold.services.cloudformation import capabilities, includes, sam, schema
 from freehold.services.cloudformation.model import MAX_BODY, Definition
 from freehold.services.cloudformation.origin import Origin, fetch_object, ssm_values
 
+MAX_PARAMETER_TEXT = 200_000
+MAX_OUTPUT_TEXT = 200_000
 CUSTOM = "AWS::CloudFormation::CustomResource"
 
 
@@ -96,6 +98,8 @@ async def prepare(
         given = parameters.gather(
             declared, asked.parameters, asked.use_previous, previous.parameters if previous else None
         )
+        if sum(len(value) for value in given.values.values()) > MAX_PARAMETER_TEXT:
+            raise TemplateError(f"The parameters are larger than {MAX_PARAMETER_TEXT} characters together")
         definition = Definition(
             generation,
             parameters=given.values,
@@ -351,4 +355,6 @@ def evaluate_outputs(prepared: Prepared) -> dict[str, tuple[Any, str | None, Any
         if export is not None and export is not UNKNOWN and any(export == other for _, _, other in found.values()):
             raise TemplateError(f"Template format error: Output {key} is malformed. Export {export} is declared twice.")
         found[key] = (value if value is UNKNOWN else parameters.text(value), body.get("Description"), export)
+    if sum(len(value) for value, _, _ in found.values() if isinstance(value, str)) > MAX_OUTPUT_TEXT:
+        raise TemplateError(f"The outputs are larger than {MAX_OUTPUT_TEXT} characters together")
     return found

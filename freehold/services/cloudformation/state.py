@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -31,16 +32,36 @@ from freehold.services.cloudformation.model import (
 from freehold.store.base import ReadTx, Tx
 from freehold.store.limits import MAX_SCAN
 
-encode = msgspec.msgpack.Encoder().encode
-_stack = msgspec.msgpack.Decoder(Stack).decode
-_resource = msgspec.msgpack.Decoder(Resource).decode
-_event = msgspec.msgpack.Decoder(Event).decode
-_work = msgspec.msgpack.Decoder(Work).decode
-_change_set = msgspec.msgpack.Decoder(ChangeSet).decode
-_export = msgspec.msgpack.Decoder(Export).decode
-_garbage = msgspec.msgpack.Decoder(Garbage).decode
-
 T = TypeVar("T")
+_encode = msgspec.msgpack.Encoder().encode
+COMPRESSED_FROM = 16_384
+_COMPRESSED = b"\x00"
+"""First byte of a compressed value: none of our values begins so in MessagePack."""
+
+
+def encode(value: Any) -> bytes:
+    """A value as its row holds it; large ones (inline API definitions, hundreds of changes) compressed."""
+    raw = _encode(value)
+    return raw if len(raw) < COMPRESSED_FROM else _COMPRESSED + zlib.compress(raw, 1)
+
+
+def _decoder(kind: type[T]) -> Callable[[bytes], T]:
+    decode = msgspec.msgpack.Decoder(kind).decode
+
+    def unpacked(value: bytes) -> T:
+        return decode(zlib.decompress(value[1:]) if value[:1] == _COMPRESSED else value)
+
+    return unpacked
+
+
+_stack = _decoder(Stack)
+_resource = _decoder(Resource)
+_event = _decoder(Event)
+_work = _decoder(Work)
+_change_set = _decoder(ChangeSet)
+_export = _decoder(Export)
+_garbage = _decoder(Garbage)
+
 WORK = "cloudformation-work"
 
 

@@ -342,6 +342,24 @@ def test_a_body_is_bounded() -> None:
     run(body)
 
 
+def test_large_properties_are_kept_whole_and_too_large_ones_refused() -> None:
+    async def body(cloud: Cloud) -> None:
+        document = {"paths": [{"number": number, "text": "x" * 50} for number in range(5_000)]}
+        cloud.objects["b", "t"] = json.dumps({"Resources": {"A": thing(Name="a", Document=document)}}).encode()
+        answer = await cloud.create_stack(StackName="s", TemplateURL="s3://b/t")
+        assert (await cloud.done(answer["StackId"]))["StackStatus"] == "CREATE_COMPLETE"
+        assert cloud.things["a"]["Document"] == document
+        pages = await cloud.history("s")
+        assert [status for name, status, _ in pages if name == "A"][-1] == "CREATE_COMPLETE"
+        letters = cloud.platform.ids.letters(500_000)
+        cloud.objects["b", "t"] = json.dumps({"Resources": {"A": thing(Name="b", Document={"t": letters})}}).encode()
+        answer = await cloud.create_stack(StackName="t", TemplateURL="s3://b/t")
+        assert (await cloud.done(answer["StackId"]))["StackStatus"] == "ROLLBACK_COMPLETE"
+        assert ("A", "CREATE_FAILED", "The properties of resource A are too large") in await cloud.history("t")
+
+    run(body)
+
+
 def test_nested_stacks() -> None:
     async def body(cloud: Cloud) -> None:
         inner: Request = {
