@@ -56,6 +56,8 @@ class App:
             return await self._application(door, request, receive, request_id)
         exchange = Exchange(self.platform, self.offer, request, receive, request_id)
         try:
+            if request.method == "OPTIONS" and (answer := await self._preflight(request, request_id)) is not None:
+                return answer
             return await self._aws(exchange)
         except WireFault as fault:
             exchange.match = fault.match
@@ -71,6 +73,14 @@ class App:
         except Exception:
             log.exception("request %s failed", request_id)
             return render_fault(exchange, Fault("InternalFailure", INTERNAL_FAILURE, status=500))
+
+    async def _preflight(self, request: Request, request_id: str) -> Response | None:
+        """What a browser asks before it sends; unsigned, so the path alone says whom it means."""
+        request.path = hosts.path_style(request) or request.path
+        for manifest in self.offer.manifests.values():
+            if manifest.preflight is not None and request.path != "/":
+                return await manifest.preflight(self.platform, request, request_id)
+        return None
 
     async def _aws(self, exchange: Exchange) -> Response:
         for step in WIRE_IN:

@@ -49,6 +49,7 @@ class Manifest:
     - `deliverers`: performers of this service's outbox effects by kind; `parallel`: how many of a kind at a time, where
       not the outbox's own number. `timers`: handlers of its due timers by owner.
     - `ports(platform)`: what it offers others, by field name of Platform ("functions", "identity").
+    - `preflight(platform, request, request_id)` answers OPTIONS of a path that names one of its resources (S3's CORS).
     - `start(platform)` after the store is open (recover, begin background tasks on platform.tasks); `stop(platform)`.
     """
 
@@ -63,5 +64,6 @@ class Manifest:
     parallel: Mapping[str, int] = field(default_factory=dict)
     timers: Mapping[str, Callable[[Platform, bytes], Awaitable[int | None]]] = field(default_factory=dict)
     ports: Callable[[Platform], Mapping[str, Any]] | None = None
+    preflight: Callable[[Platform, Request, str], Awaitable[Response]] | None = None
     start: Callable[[Platform], Awaitable[None]] | None = None
     stop: Callable[[Platform], Awaitable[None]] | None = None

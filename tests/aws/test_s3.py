@@ -345,3 +345,24 @@ def test_lifecycle_over_the_wire(s3: Any, bucket: str) -> None:
     s3.delete_bucket_lifecycle(Bucket=bucket)
     attempt = lambda: s3.get_bucket_lifecycle_configuration(Bucket=bucket)  # noqa: E731
     assert refused(attempt)[:2] == ("NoSuchLifecycleConfiguration", 404)
+
+
+def test_browsers_of_allowed_origins_may(server: Any, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    rule = {"AllowedOrigins": ["https://app.example"], "AllowedMethods": ["GET", "PUT"], "AllowedHeaders": ["*"]}
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    assert s3.get_bucket_cors(Bucket=bucket)["CORSRules"] == [rule]
+    port = server.url.rpartition(":")[2]
+    for host, path in ((f"127.0.0.1:{port}", f"/{bucket}/k"), (f"{bucket}.localhost:{port}", "/k")):
+        headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT", "Host": host}
+        request = urllib.request.Request(server.url + path, method="OPTIONS", headers=headers)
+        with urllib.request.urlopen(request) as answer:
+            assert answer.headers["access-control-allow-origin"] == "https://app.example"
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    request = urllib.request.Request(url, headers={"Origin": "https://app.example"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.read() == b"x" and answer.headers["access-control-allow-methods"] == "GET, PUT"
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "PUT"}
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(f"{server.url}/{bucket}/k", method="OPTIONS", headers=headers))
+    assert caught.value.code == 403 and b"<Code>AccessForbidden</Code>" in caught.value.read()

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.rules.resource_policies import ALLOW, DENY, Caller, Policy, compile_policy, request_context
-from freehold.services.s3 import rows
+from freehold.services.s3 import cors_rules, rows
 from freehold.services.s3.model import Bucket, owner_id
 from freehold.store.base import ReadTx
 
@@ -40,6 +40,10 @@ def enter(tx: ReadTx, call: Call, request: dict[str, Any]) -> Bucket:
     bucket = rows.decode_bucket(raw)
     if bucket.region != call.region:
         _check_region(call, bucket)
+    if bucket.cors is not None and call.http is not None and (origin := call.http.headers.get("origin")):
+        # Browsers look at refusals too, so the headers are there before anything is refused.
+        rule = cors_rules.find(bucket.cors, origin, call.http.method, [])
+        call.response_headers.update(cors_rules.allowed(rule, origin) if rule is not None else {})
     if (expected := request.get("ExpectedBucketOwner")) is not None and expected != bucket.account:
         raise denied()
     if bucket.policy is not None or call.principal.account != bucket.account:

@@ -104,6 +104,15 @@ async def _access_control(ctx: ResourceContext, name: str, value: str | None) ->
     await ctx.call("s3", "PutBucketAcl", Bucket=name, ACL="private")
 
 
+async def _cors(ctx: ResourceContext, name: str, value: Properties | None) -> None:
+    if not value:
+        await ctx.call("s3", "DeleteBucketCors", Bucket=name)
+        return
+    names = {"Id": "ID", "ExposedHeaders": "ExposeHeaders", "MaxAge": "MaxAgeSeconds"}
+    rules = [{names.get(key, key): one for key, one in rule.items()} for rule in value["CorsRules"]]
+    await ctx.call("s3", "PutBucketCors", Bucket=name, CORSConfiguration={"CORSRules": rules})
+
+
 async def _lifecycle(ctx: ResourceContext, name: str, value: Properties | None) -> None:
     if not value:
         await ctx.call("s3", "DeleteBucketLifecycle", Bucket=name)
@@ -150,6 +159,7 @@ _APPLY: dict[str, Callable[[ResourceContext, str, Any], Awaitable[None]]] = {
     "PublicAccessBlockConfiguration": _public_access,
     "OwnershipControls": _ownership,
     "AccessControl": _access_control,
+    "CorsConfiguration": _cors,
     "LifecycleConfiguration": _lifecycle,
 }
 
@@ -198,6 +208,14 @@ async def _delete_policy(ctx: ResourceContext, physical: Physical, properties: P
     await _unless_gone(ctx, "DeleteBucketPolicy", properties["Bucket"])
 
 
+_CORS_RULE = {
+    "Id": STRING,
+    "AllowedHeaders": [STRING],
+    "AllowedMethods": [STRING],
+    "AllowedOrigins": [STRING],
+    "ExposedHeaders": [STRING],
+    "MaxAge": INTEGER,
+}
 _LIFECYCLE_RULE = {
     "Id": STRING,
     "Status": Choice(("Enabled", "Disabled")),
@@ -227,6 +245,7 @@ TYPES = (
                     }
                 ]
             },
+            "CorsConfiguration": {"CorsRules": [_CORS_RULE]},
             "LifecycleConfiguration": {"Rules": [_LIFECYCLE_RULE]},
             "OwnershipControls": {"Rules": [{"ObjectOwnership": Choice(("BucketOwnerEnforced",))}]},
             "PublicAccessBlockConfiguration": {

@@ -9,6 +9,7 @@ from freehold.services.s3 import (
     buckets,
     configurations,
     copying,
+    cors,
     expiring,
     lifecycle,
     lists,
@@ -45,6 +46,9 @@ ACTIONS = {
     "GetBucketNotificationConfiguration": "GetBucketNotification",
     "PutBucketNotificationConfiguration": "PutBucketNotification",
     "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketCors": "GetBucketCORS",
+    "PutBucketCors": "PutBucketCORS",
+    "DeleteBucketCors": "PutBucketCORS",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
@@ -70,11 +74,12 @@ async def start(platform: Platform) -> None:
 
 MANIFEST = Manifest(
     model="s3",
-    handlers=(objects, buckets, lists, uploads, copying, tagging, policies, configurations, expiring),
+    handlers=(objects, buckets, lists, uploads, copying, tagging, policies, configurations, expiring, cors),
     arn=arn,
     prefix="s3",
     actions=ACTIONS,
     types=TYPES,
     timers={lifecycle.TIMER: expiring.due},
+    preflight=cors.preflight,
     start=start,
 )

@@ -142,3 +142,25 @@ def test_lifecycle_rules_of_a_template() -> None:
         )
 
     run(test)
+
+
+def test_cors_rules_of_a_template() -> None:
+    async def test(s3: S3) -> None:
+        context: Any = Context(s3)
+        rule = {"Id": "r", "AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "ExposedHeaders": ["ETag"], "MaxAge": 5}
+        properties = {"CorsConfiguration": {"CorsRules": [rule]}}
+        made = await BUCKET.create(context, properties)
+        assert (await context.call("s3", "GetBucketCors", Bucket=made.id))["CORSRules"] == [
+            {
+                "ID": "r",
+                "AllowedMethods": ["GET"],
+                "AllowedOrigins": ["*"],
+                "ExposeHeaders": ["ETag"],
+                "MaxAgeSeconds": 5,
+            }
+        ]
+        assert BUCKET.update is not None
+        await BUCKET.update(context, made, properties, {})
+        await refused(context.call("s3", "GetBucketCors", Bucket=made.id), "NoSuchCORSConfiguration")
+
+    run(test)
