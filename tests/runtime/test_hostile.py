@@ -227,12 +227,10 @@ def handler(paths, context):
         os.environ["FREEHOLD_TEST_SECRET"] = "x"
         mine = os.getpid()
         paths = [str(secret.code), str(directory), f"/proc/{mine}/environ", "/etc/shadow", "/proc/1/environ",
-                 "/proc/1/root", "/proc/2/root/etc/shadow", "/proc/1/fd", "/.code/1", "/root/.bashrc"]  # fmt: skip
+                 "/proc/1/root", "/proc/2/root/etc/shadow", "/proc/1/mem", "/.code/1", "/root/.bashrc"]  # fmt: skip
         got = await bench.result(bench.function(source), paths)
-        assert all(
-            isinstance(answer, int) or path == "/proc/2/root/etc/shadow" for path, answer in got["found"].items()
-        )
-        assert isinstance(got["found"]["/proc/2/root/etc/shadow"], int)
+        seen = {path: answer for path, answer in got["found"].items() if not isinstance(answer, int)}
+        assert not seen
         assert got["pids"] == 2
         assert "FREEHOLD" not in got["environments"]
         assert not [path for path in got["walked"] if path.endswith("app.py") and path != "/var/task/app.py"]
@@ -314,7 +312,7 @@ def handler(event, context):
     async def scenario(bench: Bench) -> None:
         got = await bench.result(bench.function(source))
         for name in ("unshare", "mount", "setuid", "ptrace", "chroot"):
-            assert got[name] == [-1, 1], name
+            assert got[name] in ([-1, 1], [-1, 22]), name
         assert got["vsock"] == 97 and got["raw"] == 1
         assert got["capabilities"] == [0] * 5
         assert (got["no_new_privs"], got["seccomp"]) == ("1", "2")
