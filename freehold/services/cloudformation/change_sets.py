@@ -7,7 +7,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
-from freehold.services.cloudformation import launch, origin, prepare, state
+from freehold.services.cloudformation import changes, launch, origin, prepare, state
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.model import STACK_TYPE as TYPE
 from freehold.services.cloudformation.model import (
@@ -79,7 +79,7 @@ async def create_change_set(call: Call, request: Request) -> Request:
         return {"Id": again.id, "StackId": stack.id}
     await check_role(asker, request.get("RoleARN"))
     planned = await launch.plan_update(asker, request, stack, direct=False)
-    changes, differs = await launch.foresee(asker, stack, planned)
+    found_changes, differs = await launch.foresee(asker, stack, planned)
     uid = call.platform.ids.uuid()
     found = ChangeSet(
         request["ChangeSetName"],
@@ -93,7 +93,7 @@ async def create_change_set(call: Call, request: Request) -> Request:
         call.platform.clock.now_ms(),
         planned.definition,
         description=request.get("Description"),
-        changes=changes,
+        changes=found_changes,
         on_failure=request.get("OnStackFailure"),
         role_arn=request.get("RoleARN"),
         token=request.get("ClientToken"),
@@ -155,11 +155,11 @@ async def _write(asker: Origin, stack: Stack, found: ChangeSet, planned: prepare
 
 async def describe_change_set(call: Call, request: Request) -> Request:
     asker = origin.of(call)
-    if request.get("IncludePropertyValues"):
-        raise not_implemented("IncludePropertyValues of DescribeChangeSet")
     found = await require_change_set(asker, request["ChangeSetName"], request.get("StackName"))
     start = int(request["NextToken"]) if str(request.get("NextToken", "")).isdigit() else 0
-    definition = found.definition
+    definition, page = found.definition, found.changes[start : start + PAGE]
+    if not request.get("IncludePropertyValues"):
+        page = [changes.without_values(item) for item in page]
     shown: Request = {
         "ChangeSetName": found.name,
         "ChangeSetId": found.id,
@@ -175,7 +175,7 @@ async def describe_change_set(call: Call, request: Request) -> Request:
         "RollbackConfiguration": {},
         "Capabilities": definition.capabilities,
         "Tags": [{"Key": key, "Value": value} for key, value in definition.tags.items()],
-        "Changes": [{"Type": "Resource", "ResourceChange": item} for item in found.changes[start : start + PAGE]],
+        "Changes": [{"Type": "Resource", "ResourceChange": item} for item in page],
         "NextToken": str(start + PAGE) if len(found.changes) > start + PAGE else None,
         "IncludeNestedStacks": False,
         "OnStackFailure": found.on_failure,

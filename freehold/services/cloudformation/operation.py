@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from freehold.kit.faults import Fault
@@ -118,18 +119,8 @@ class Operation:
         """The template's scope with the resources that exist by now; `masked` hides NoEcho parameters."""
         base = self.plan.scope
         hidden = set(self.plan.definition.hidden) if masked else set()
-        return Scope(
-            parameters={name: "****" if name in hidden else value for name, value in base.parameters.items()},
-            pseudo=base.pseudo,
-            mappings=base.mappings,
-            conditions=base.conditions,
-            resources=base.resources,
-            ref=self._ref,
-            attribute=self._attribute,
-            import_value=base.import_value,
-            extended=base.extended,
-            decided=base.decided,
-        )
+        parameters = {name: "****" if name in hidden else value for name, value in base.parameters.items()}
+        return replace(base, parameters=parameters, ref=self._ref, attribute=self._attribute)
 
     def _ref(self, logical_id: str) -> Any:
         return self._current(logical_id).physical_id

@@ -56,6 +56,20 @@ def test_a_change_set_says_what_an_update_will_do() -> None:
             "Name": "Shape",
             "RequiresRecreation": "Always",
         }
+        assert "AfterContext" not in changes["C"]
+        shown = await cloud.describe_change_set(ChangeSetName="c", StackName="s", IncludePropertyValues=True)
+        valued = {item["ResourceChange"]["LogicalResourceId"]: item["ResourceChange"] for item in shown["Changes"]}
+        assert json.loads(valued["C"]["BeforeContext"]) == {"Properties": {"Shape": "x"}}
+        assert json.loads(valued["D"]["AfterContext"]) == {"Properties": {"Color": "{{changeSet:KNOWN_AFTER_APPLY}}"}}
+        assert valued["A"]["Details"][0]["Target"] == {
+            "Attribute": "Properties",
+            "Name": "Color",
+            "Path": "/Properties/Color",
+            "RequiresRecreation": "Never",
+            "BeforeValue": "red",
+            "AfterValue": "blue",
+            "AttributeChangeType": "Modify",
+        }
         await cloud.execute_change_set(ChangeSetName="c", StackName="s")
         assert (await cloud.done("s"))["StackStatus"] == "UPDATE_COMPLETE"
         message = await refused(
