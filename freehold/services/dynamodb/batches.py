@@ -113,12 +113,8 @@ async def batch_write_item(call: Call, request: Request) -> Request:
     for parts in asked.values():
         for part in parts:
             if len(part) != 1:
-                raise invalid(
-                    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported "
-                    "datatypes"
-                    if len(part) > 1
-                    else "1 validation error detected: a write request must contain PutRequest or DeleteRequest"
-                )
+                many = "has more than one datatypes set" if part else "is empty"
+                raise invalid(f"Supplied AttributeValue {many}, must contain exactly one of the supported datatypes")
     level = request.get("ReturnConsumedCapacity", "NONE")
     # Everything is checked before anything is written.
     prepared = {name: await reading(call, place_of(call, name), _checked(parts)) for name, parts in asked.items()}
