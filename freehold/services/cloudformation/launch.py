@@ -9,7 +9,7 @@ from freehold.kit.faults import Fault, not_implemented
 from freehold.rules.templates import stack_policy
 from freehold.services.cloudformation import changes, state
 from freehold.services.cloudformation.engine import engine
-from freehold.services.cloudformation.model import MAX_TAGS, STABLE, Definition, Stack, Work, stack_arn
+from freehold.services.cloudformation.model import MAX_NESTING, MAX_TAGS, STABLE, Definition, Stack, Work, stack_arn
 from freehold.services.cloudformation.operation import stack_event
 from freehold.services.cloudformation.origin import Origin, check_role, fetch_object
 from freehold.services.cloudformation.prepare import Asked, Prepared, prepare, refusing, text_of
@@ -124,6 +124,8 @@ async def create(origin: Origin, request: Request, parent: Stack | None = None) 
     name = request["StackName"]
     check_name(name)
     refuse_unsupported(request)
+    if parent is not None and parent.depth >= MAX_NESTING:
+        raise Fault("ValidationError", f"Stacks can be nested {MAX_NESTING} deep")
     failure = on_failure(request)
     text = await text_of(origin, request)
     if text is None:
@@ -158,6 +160,7 @@ async def create(origin: Origin, request: Request, parent: Stack | None = None) 
         timeout_minutes=minutes,
         parent_id=parent.id if parent else None,
         root_id=(parent.root_id or parent.id) if parent else None,
+        depth=parent.depth + 1 if parent else 0,
         policy=policy,
         token=token,
     )

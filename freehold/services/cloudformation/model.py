@@ -14,7 +14,8 @@ MAX_BODY = 51_200
 MAX_URL_BODY = 1_000_000
 """Bytes of a template in S3."""
 MAX_TAGS = 50
-MAX_STACKS = 2_000
+MAX_NESTING = 16
+"""Stacks within stacks: a template that nests itself would never end."""
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
 STABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"})
@@ -68,6 +69,8 @@ class Stack(msgspec.Struct):
     timeout_minutes: int | None = None
     parent_id: str | None = None
     root_id: str | None = None
+    depth: int = 0
+    """How many stacks it is nested in."""
     change_set_id: str | None = None
     policy: str | None = None
     token: str | None = None

@@ -405,6 +405,22 @@ def test_nested_stacks() -> None:
     run(body)
 
 
+def test_a_template_that_nests_itself_ends() -> None:
+    async def body(cloud: Cloud) -> None:
+        again = {"N": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "s3://b/self"}}}
+        cloud.objects["b", "self"] = json.dumps({"Resources": again}).encode()
+        answer = await cloud.create_stack(StackName="s", TemplateURL="s3://b/self")
+        assert (await cloud.done(answer["StackId"]))["StackStatus"] == "ROLLBACK_COMPLETE"
+        stacks = (await cloud.list_stacks())["StackSummaries"]
+        assert len(stacks) == 17
+        assert {item["StackStatus"] for item in stacks[:-1] if item["StackName"] != "s"} <= {
+            "DELETE_COMPLETE",
+            "ROLLBACK_COMPLETE",
+        }
+
+    run(body)
+
+
 def test_summaries_and_validation() -> None:
     async def body(cloud: Cloud) -> None:
         template: Request = {
