@@ -24,6 +24,7 @@ MAX_WRITES = 25
 MAX_ANSWER = 16 << 20
 _DUPLICATES = "Provided list of item keys contains duplicates"
 _INLINE = 25
+"""Items that are read on the event loop; more are read beside it."""
 _TRANSACTION_BYTES = 2 << 20
 """Bytes of items that one transaction of a batch takes: with all their index rows they stay below the store's limits."""
 

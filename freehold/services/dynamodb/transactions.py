@@ -20,6 +20,8 @@ from freehold.services.dynamodb.writes import ConditionFailed, Outcome, Write
 from freehold.store.base import LimitExceeded, ReadTx, Tx
 
 MAX_BYTES = 4 << 20
+_INLINE = 25
+"""Items that are read on the event loop; more are read beside it."""
 _TWICE = "Transaction request cannot include multiple operations on one item"
 
 
@@ -248,7 +250,9 @@ async def _get_all(call: Call, asked: list[tuple[Item, Place]]) -> tuple[dict[Pl
         try:
             for schema in schemas.values():
                 throttling.admit(call, schema, throttling.READ)
-            return schemas, await call.platform.store.read(_gets(schemas, asked))
+            store = call.platform.store
+            read = store.read_many if len(asked) > _INLINE else store.read
+            return schemas, await read(_gets(schemas, asked))
         except Fault:
             # Perhaps only a schema of old says so.
             if await _are_current(call, schemas):
