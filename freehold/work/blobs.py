@@ -192,6 +192,10 @@ class Blobs:
             tx.put(pack("blob", "gone", blob.id), msgspec.msgpack.encode(files))
             tx.wake(_WAKE)
 
+    async def discard(self, blob: Blob) -> None:
+        """Remove a blob that was written for nothing: what should have named it was refused. Only where no row names it."""
+        await self._files.remove(blob.files())
+
     async def sweep(self, *, before: float) -> int:
         """Remove unclaimed files last written before `before` (wall seconds); says how many."""
         await self._files.sweep_temporary(before)

@@ -92,18 +92,31 @@ async def receive(call: Call, request: dict[str, Any], *, algorithm: str = "", k
         if length is None and call.http is not None:
             raise Fault("MissingContentLength", "You must provide the Content-Length HTTP header.", status=411)
         blob = await call.platform.blobs.write(hashes.over(body, MAX_PUT))
-    if length is not None and hashes.size != length:
-        raise incomplete()
-    if md5 is not None and md5 != hashes.md5:
-        raise Fault("BadDigest", "The Content-MD5 you specified did not match what we received.", status=400,
-                    ExpectedDigest=request["ContentMD5"], CalculatedDigest=checksums.encoded(hashes.md5))  # fmt: skip
-    if trailer:
-        value = _trailing(body, chosen)
-    computed = hashes.checksum(chosen)
-    if value is not None and value != computed:
-        raise checksums.mismatch(chosen)
+    try:
+        if length is not None and hashes.size != length:
+            raise incomplete()
+        if trailer:
+            value = _trailing(body, chosen)
+        _check(request, hashes, md5, chosen, value)
+    except Fault:
+        await call.platform.blobs.discard(blob)
+        raise
     default = hashes.checksum(checksums.DEFAULT) if keep_default else ""
-    return Received(blob, hashes.md5.hex(), chosen, computed, default)
+    return Received(blob, hashes.md5.hex(), chosen, hashes.checksum(chosen), default)
+
+
+def _check(request: dict[str, Any], hashes: Hashes, md5: bytes | None, algorithm: str, value: str | None) -> None:
+    """Raise BadDigest where the bytes are not what the request says."""
+    if md5 is not None and md5 != hashes.md5:
+        raise Fault(
+            "BadDigest",
+            "The Content-MD5 you specified did not match what we received.",
+            status=400,
+            ExpectedDigest=request["ContentMD5"],
+            CalculatedDigest=checksums.encoded(hashes.md5),
+        )
+    if value is not None and value != hashes.checksum(algorithm):
+        raise checksums.mismatch(algorithm)
 
 
 async def _gather(body: AsyncIterator[bytes], length: int) -> bytes:

@@ -70,7 +70,11 @@ async def write(
             conditions.check_write(request, versions.current(tx, bucket, key))
         return bucket, versions.put(tx, blobs, bucket, key, new, content, entropy)
 
-    return await call.platform.store.transact(body)
+    try:
+        return await call.platform.store.transact(body)
+    except Fault:
+        await blobs.discard(content.blob)
+        raise
 
 
 def written(bucket: Bucket, key: str, version: Version) -> Result:

@@ -87,7 +87,11 @@ async def upload_part(call: Call, request: Request) -> Result:
     attributes.check_encryption(request)
     _, upload = await call.platform.store.read(lambda tx: enter_upload(tx, call, request, key))
     received = await intake.receive(call, request, algorithm=upload.algorithm, keep_default=not upload.algorithm)
-    check_part_algorithm(upload, request, received, call)
+    try:
+        check_part_algorithm(upload, request, received, call)
+    except Fault:
+        await call.platform.blobs.discard(received.blob)
+        raise
     await keep_part(call, request, key, received)
     return {
         "ETag": f'"{received.etag}"',
@@ -121,7 +125,11 @@ async def keep_part(call: Call, request: Request, key: bytes, received: intake.R
         bucket = access.enter(tx, call, request)
         multipart.put_part(tx, call.platform.blobs, bucket.generation, key, request["UploadId"], part)
 
-    await call.platform.store.transact(body)
+    try:
+        await call.platform.store.transact(body)
+    except Fault:
+        await call.platform.blobs.discard(received.blob)
+        raise
     return part
 
 

@@ -280,3 +280,20 @@ def test_copies() -> None:
         await refused(s3("CopyObject", **source, CopySourceIfNoneMatch=head["ETag"]), "PreconditionFailed")
 
     run(test)
+
+
+def test_a_refused_write_leaves_no_file() -> None:
+    async def test(s3: S3) -> None:
+        await s3.put("k", b"there")
+        attempts: list[tuple[dict[str, Any], str]] = [
+            ({"ChecksumCRC32": "AAAAAA=="}, "BadDigest"),
+            ({"ContentMD5": base64.b64encode(b"0" * 16).decode()}, "BadDigest"),
+            ({"IfNoneMatch": "*"}, "PreconditionFailed"),
+        ]
+        for params, code in attempts:
+            await refused(s3.put("k", BIG, **params), code)
+            await refused(s3.put("k", streamed(BIG), **params), code)  # type: ignore[arg-type]
+        assert not [path for path in s3.blobs._files._directory.rglob("*") if path.is_file()]
+        assert await s3.get("k") == b"there"
+
+    run(test)
