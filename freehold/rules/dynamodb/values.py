@@ -160,15 +160,6 @@ def size_of_item(item: Item) -> int:
     return sum(text_size(name) + size_of(value) for name, value in item.items())
 
 
-def depth_of(value: Value) -> int:
-    """Levels of maps and lists in a value; a scalar has none."""
-    content = value.get("M")
-    elements = content.values() if content is not None else value.get("L")
-    if elements is None:
-        return 0
-    return 1 + max(map(depth_of, elements), default=0)
-
-
 def type_of(value: Value) -> str:
     """The type descriptor of a value: "S", "N", ..."""
     for kind in value:

@@ -88,11 +88,6 @@ def forget(tx: Tx, table: Table) -> None:
     tx.delete(version_key(*place))
 
 
-def decode_table(row: bytes) -> Table:
-    """A table from its row."""
-    return _decode(row)
-
-
 async def schema_at(platform: Platform, place: Place) -> Schema:
     """The schema of a table, from the cache or the store. Raises ResourceNotFoundException."""
     found = memory(platform).schemas.get(place)

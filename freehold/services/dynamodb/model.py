@@ -164,10 +164,6 @@ class Schema:
         place = keys.spread(item[self.hash])
         return place if self.sort is None else place + keys.sort_bytes(item[self.sort])
 
-    def key_of(self, item: Item) -> Item:
-        """The key attributes of an item."""
-        return {name: item[name] for name in self.key_names}
-
     def key_type(self, name: str) -> str:
         """The declared type of a key attribute."""
         return self.table.definitions[name]
