@@ -90,7 +90,7 @@ class Router:
             raise _no_operation(signed[0], JSON, name, version)
         version = service.json_version
         if content_type.startswith("application/x-amz-json-1."):
-            version = content_type[18:21]
+            version = content_type[23:26]
         operation = service.operations.get(name)
         if operation is None or JSON not in service.protocols:
             raise _no_operation(service, JSON, name, version)
