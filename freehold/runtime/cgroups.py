@@ -84,21 +84,42 @@ def detect() -> tuple[Hierarchy | None, str]:
 
 
 def _detect_unified(unified: Path, owner: str) -> tuple[Hierarchy | None, str]:
-    base = unified / Path("/proc/self/cgroup").read_text().rsplit("::", 1)[-1].strip().lstrip("/")
-    for parent in (unified, base):
+    """The root of the hierarchy where that is ours, else our own group where it has been delegated."""
+    own = unified / Path("/proc/self/cgroup").read_text().rsplit("::", 1)[-1].strip().lstrip("/")
+    for parent in dict.fromkeys((unified, own)):
         try:
             offered = set((parent / "cgroup.controllers").read_text().split()) & {"memory", "pids", "cpu"}
-            if not {"memory", "pids"} <= offered:
-                continue
-            enable = " ".join(f"+{name}" for name in offered)
-            (parent / "cgroup.subtree_control").write_text(enable)
-            root = parent / _ROOT
-            root.mkdir(exist_ok=True)
-            (root / "cgroup.subtree_control").write_text(enable)
-            return _Version2(root, frozenset(offered | {"freezer"}), owner), "cgroup v2: " + ", ".join(sorted(offered))
+            if {"memory", "pids"} <= offered:
+                root = _open_unified(parent, offered)
+                return _Version2(root, frozenset(offered), owner), "cgroup v2: " + ", ".join(sorted(offered))
         except OSError:
             continue
     return None, "resource limits and a watch: cgroup v2 without delegated memory and pids controllers"
+
+
+def _open_unified(parent: Path, controllers: Iterable[str]) -> Path:
+    """A group under `parent` whose children have the controllers."""
+    enable = " ".join(f"+{name}" for name in sorted(controllers))
+    try:
+        (parent / "cgroup.subtree_control").write_text(enable)
+    except OSError as problem:
+        if problem.errno != errno.EBUSY:
+            raise
+        # Only a group without processes of its own may hand on controllers: ours move one level down.
+        _move_down(parent)
+        (parent / "cgroup.subtree_control").write_text(enable)
+    root = parent / _ROOT
+    root.mkdir(exist_ok=True)
+    (root / "cgroup.subtree_control").write_text(enable)
+    return root
+
+
+def _move_down(parent: Path) -> None:
+    below = parent / f"{_ROOT}-server"
+    below.mkdir(exist_ok=True)
+    for pid in (parent / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            (below / "cgroup.procs").write_text(pid)
 
 
 def _mounts() -> tuple[dict[str, Path], Path | None]:
@@ -331,7 +352,7 @@ class _Version2:
         self.controllers = controllers
         self._open = str(root / owner)
         os.makedirs(self._open, exist_ok=True)
-        enable = " ".join(f"+{name}" for name in controllers - {"freezer"})
+        enable = " ".join(f"+{name}" for name in sorted(controllers))
         _write(self._open + "/cgroup.subtree_control", enable)
 
     def create(self, name: str, memory_bytes: int) -> Group:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from freehold.runtime.launch import Launcher
     from freehold.runtime.process import Process
 
-_FIRST_UID = 700_000_000
-"""Host users of instances: far from people's, services' and containers' ranges."""
-_UIDS = 50_000_000
 _REMOVE_PAUSE = 0.05
 _REMOVE_TRIES = 100
 
@@ -66,7 +63,9 @@ class Crew:
         return self._ear.credentials(spec)
 
     def next_uid(self) -> int:
-        return _FIRST_UID + next(self._uids) % _UIDS
+        """The host user of the next instance; of no meaning where instances have none."""
+        users = self.launcher.users
+        return users[next(self._uids) % len(users)] if users is not None else 0
 
     async def on_thread(self, work: Callable[[], None]) -> None:
         """Blocking file work, off the loop."""

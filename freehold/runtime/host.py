@@ -136,7 +136,7 @@ def _system_call_filter() -> Finding:
 
 
 def _user() -> Finding:
-    if sandbox.privileged():
+    if sandbox.instance_users() is not None:
         return Finding("users", True, "every instance has a host user of its own")
     return Finding("users", True, "instances run as this user, in user namespaces, without privileges")
 

@@ -35,7 +35,8 @@ class Interpreters:
     """What is installed. Looking runs each candidate once; the server's own Python is known without looking."""
 
     def __init__(self) -> None:
-        own = os.path.realpath(sys.executable)
+        # Of a virtual environment the interpreter below it, also where the environment holds a copy.
+        own = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
         minor = sys.version_info.minor
         self.own = Interpreter(f"python3.{minor}", own, minor, os.path.realpath(sys.base_prefix))
         self._pythons: dict[int, Interpreter] | None = None
@@ -77,6 +78,11 @@ class Interpreters:
                     found.setdefault(interpreter.minor, interpreter)
             self._pythons = found
         return self._pythons
+
+    def look_around(self) -> None:
+        """Find everything, so that nobody waits for it later. Takes a second of a worker thread."""
+        self.node()
+        self.pythons()
 
     def node(self) -> Interpreter | None:
         """The installed Node.js, if any."""

@@ -6,8 +6,10 @@ taken. `Launcher.isolation` says what instances get.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from freehold.runtime import environment, layers, sandbox
-from freehold.runtime.base import FunctionSpec
+from freehold.runtime.base import FunctionSpec, RuntimeUnavailable
 from freehold.runtime.interpreters import Interpreter, Interpreters
-from freehold.runtime.zygote import Zygote
+from freehold.runtime.zygote import Zygote, ZygoteDied
 
 if TYPE_CHECKING:
     from freehold.runtime.instance import Instance
@@ -28,6 +30,7 @@ _MAX_PROCESSES = 1024
 _MAX_FILES = 1024
 _DATA_FACTOR, _DATA_SLACK_MB = 2, 512
 """Without a memory group: a backstop for what grows faster than the watch looks."""
+_MAX_KNOWN = 4096
 _NESTED_UID = 993
 """The uid of Lambda's own sandbox user, given where the server cannot give instances users of their own."""
 _PYTHON = ("-I", "-S", "-X", "utf8")
@@ -59,6 +62,7 @@ class Launcher:
         self._zygotes: dict[tuple[str, str | None], Zygote] = {}
         self._outgrown: list[Zygote] = []
         self._wants_sdk: dict[tuple[Path, tuple[Path, ...]], bool] = {}
+        self._preparing = threading.Lock()
         self._opt: dict[tuple[Path, ...], Path | None] = {}
 
     @property
@@ -67,23 +71,34 @@ class Launcher:
         return self.mode == PROCESS
 
     @property
+    def users(self) -> range | None:
+        """Host users of which every instance gets its own."""
+        return self._host.users
+
+    @property
     def own_users(self) -> bool:
         """Every instance has a host uid of its own."""
-        return self._host.root
+        return self._host.users is not None
 
-    def warm_up(self) -> None:
-        """Start the templates of the default interpreter, so that the first function finds them."""
-        if self.mode == ZYGOTE:
-            for preload in (None, _SDK):
-                if self._host.packages or preload is None:
-                    self._zygote(self.interpreters.own, preload)
+    async def warm_up(self) -> None:
+        """Start the templates of the default interpreter, one after the other, so that the first function finds them."""
+        for preload in (None, _SDK):
+            if self.mode == ZYGOTE and (preload is None or self._host.packages):
+                with contextlib.suppress(ZygoteDied, TimeoutError):
+                    await self._zygote(self.interpreters.own, preload).ready()
 
     def prepare(self, spec: FunctionSpec) -> None:
         """What takes file reads: layers merged, sources scanned, interpreters sought. On a worker thread."""
-        interpreter = self.interpreters.resolve(spec.runtime)
-        self._opt[spec.layers] = layers.merged(spec.layers, self._scratch)
-        if interpreter is not None and spec.runtime.startswith("python"):
-            self._wants_sdk[spec.code, spec.layers] = layers.wants_sdk(spec.code, spec.layers)
+        with self._preparing:
+            interpreter = self.interpreters.resolve(spec.runtime)
+            if not spec.code.is_dir():
+                raise RuntimeUnavailable(f"the package of {spec.arn} is not at {spec.code}")
+            if len(self._opt) + len(self._wants_sdk) > _MAX_KNOWN:
+                self._opt.clear()
+                self._wants_sdk.clear()
+            self._opt[spec.layers] = layers.merged(spec.layers, self._scratch)
+            if interpreter is not None and spec.runtime.startswith("python"):
+                self._wants_sdk[spec.code, spec.layers] = layers.wants_sdk(spec.code, spec.layers)
 
     def prepared(self, spec: FunctionSpec) -> bool:
         known = not spec.runtime.startswith("python") or (spec.code, spec.layers) in self._wants_sdk
@@ -177,14 +192,14 @@ class Launcher:
             "cwd": task_root,
             "limits": self._limits(spec),
             "ephemeral_mb": spec.ephemeral_mb,
-            "owner": instance.uid if self._host.root else 0,
+            "owner": instance.uid if self.own_users else 0,
             "subreaper": self.mode == PROCESS,
             "command": self._command(spec, interpreter, opt, task_root),
             "api": interpreter is not None,
         }
         if zygote is not None:
             request |= {"code": zygote.see(spec.code), "opt": zygote.see(opt) if opt else None}
-        if self._host.root:
+        if self.own_users:
             request["uid"] = instance.uid
         elif self.mode != PROCESS:
             request["nested_user"] = _NESTED_UID
@@ -201,7 +216,7 @@ class Launcher:
 
     def _limits(self, spec: FunctionSpec) -> dict[str, int]:
         limits = {"CORE": 0, "NOFILE": _MAX_FILES, "NPROC": _MAX_PROCESSES}
-        if self.mode == PROCESS and not self._host.root:
+        if self.mode == PROCESS and not self.own_users:
             # Without a user of its own the limit would count every process of the server's user.
             del limits["NPROC"]
         if not self._has_memory_group:
@@ -270,7 +285,7 @@ class Launcher:
         }
 
     def _user(self) -> str:
-        if self._host.root:
+        if self.own_users:
             return "a host user of its own per instance"
         return "the server's user, without privileges" if self.mode == PROCESS else "a user namespace per instance"
 

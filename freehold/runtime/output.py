@@ -96,8 +96,8 @@ class Drain:
             self._emit(data)
             return
         plain = b""
-        for line in data.splitlines(keepends=True) if b"\r" not in data else data.split(b"\n"):
-            line = line if line.endswith(b"\n") else line + b"\n"
+        for line in data.removesuffix(b"\n").split(b"\n"):
+            line += b"\n"
             if _RECORD_SEPARATOR in line:
                 if plain:
                     self._emit(plain)

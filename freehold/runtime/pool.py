@@ -38,6 +38,7 @@ INIT_SECONDS = 10.0
 """How long initialization may take outside an invocation."""
 _START_TRIES = 2
 _CLOSE_SECONDS = 5.0
+_LOOK_AROUND_AFTER = 2.0
 _LINGER = 0.25
 _TOO_MANY = "ConcurrentInvocationLimitExceeded"
 
@@ -109,7 +110,7 @@ class Pool:
         hierarchy, self._limits = cgroups.detect()
         host = sandbox.Host(
             bubblewrap=sandbox.Host.find_bubblewrap(),
-            root=sandbox.privileged(),
+            users=sandbox.instance_users(),
             packages=sdk_packages(),
             node=node_path(),
             node_modules=self._node_modules or default_node_modules(),
@@ -124,8 +125,10 @@ class Pool:
 
     async def _settle(self, crew: Crew) -> None:
         """After start has returned: templates in the background, and what an earlier server left behind."""
-        crew.launcher.warm_up()
+        await crew.launcher.warm_up()
         await crew.sweep()
+        await asyncio.sleep(_LOOK_AROUND_AFTER)
+        await crew.on_thread(self._interpreters.look_around)
 
     async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         group = self._groups.get(spec.key)

@@ -16,6 +16,7 @@ from freehold.runtime.interpreters import Interpreter
 
 BOOTSTRAP = Path(__file__).parent / "bootstrap"
 RUNTIME_DIRECTORY = "/var/runtime"
+_CAP_SETGID, _CAP_SETUID = 6, 7
 CODE = "/.code"
 """Where the zygote sees code packages; every instance covers it."""
 _USR = ("bin", "sbin", "lib", "lib64", "lib32", "libexec", "libx32")
@@ -30,8 +31,8 @@ class Host:
     """What the sandbox may take from this host."""
 
     bubblewrap: str | None
-    root: bool
-    """The server has root's privileges: instances get host users of their own."""
+    users: range | None
+    """Host users of which every instance gets its own; None where the server may not give any."""
     packages: dict[str, Path] = field(default_factory=dict)
     node: str | None = None
     node_modules: Path | None = None
@@ -41,15 +42,31 @@ class Host:
         return shutil.which("bwrap") or shutil.which("bwrap", path="/usr/bin:/usr/local/bin")
 
 
-def privileged() -> bool:
-    """Root that may set users and groups (capabilities 7 and 6): instances get users of their own."""
+_FIRST_USER, _USERS = 700_000_000, 50_000_000
+_FEWEST_USERS = 10_000
+
+
+def instance_users() -> range | None:
+    """Host users for instances: far from those of people, services and containers. None where the server may not set any.
+
+    In a container that maps few users, the last of them.
+    """
     if os.geteuid() != 0:
-        return False
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            bits = int(line.split()[1], 16)
-            return bool(bits >> 7 & 1 and bits >> 6 & 1)
-    return False
+        return None
+    status = Path("/proc/self/status").read_text()
+    capabilities = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
+    if not (capabilities >> _CAP_SETUID & 1 and capabilities >> _CAP_SETGID & 1):
+        return None
+    mapped = min(_largest_mapped("uid"), _largest_mapped("gid"))
+    if mapped >= _FIRST_USER + _USERS:
+        return range(_FIRST_USER, _FIRST_USER + _USERS)
+    return range(mapped - _FEWEST_USERS // 2, mapped) if mapped >= 2 * _FEWEST_USERS else None
+
+
+def _largest_mapped(kind: str) -> int:
+    """One more than the largest user or group that this user namespace knows."""
+    lines = [line.split() for line in Path(f"/proc/self/{kind}_map").read_text().splitlines()]
+    return max((int(inside) + int(count) for inside, _outside, count in lines), default=0)
 
 
 class _Layout:
@@ -93,7 +110,7 @@ def command(
         layout.bind(root, f"{CODE}/{index}")
     arguments = [host.bubblewrap, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--clearenv"]
     arguments += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
-    if host.root:
+    if host.users is not None or os.geteuid() == 0:
         arguments += ["--cap-add", "ALL"]
     else:
         arguments += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]

@@ -134,12 +134,16 @@ class Bench:
 Scenario = Callable[[Bench], Awaitable[None]]
 
 
+async def _nothing() -> None:
+    return None
+
+
 @asynccontextmanager
 async def bench_in(directory: Path, **options: Any) -> AsyncIterator[Bench]:
     bench = Bench(directory, **options)
     await bench.pool.start()
     # Templates start when a test needs them: boto3's would cost every test half a second of somebody's processor.
-    bench.pool._require_crew().launcher.warm_up = lambda: None  # type: ignore[method-assign]
+    bench.pool._require_crew().launcher.warm_up = _nothing  # type: ignore[method-assign]
     try:
         yield bench
     finally:
