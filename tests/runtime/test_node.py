@@ -92,6 +92,24 @@ def test_logs(play: Play) -> None:
     play(scenario)
 
 
+def test_streams_write_values_as_json(play: Play) -> None:
+    source = """
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write([{a: 1}]);
+  stream.write("text");
+  stream.write(new Uint8Array([33]));
+  stream.write({b: null});
+  stream.end();
+});
+"""
+
+    async def scenario(bench: Bench) -> None:
+        outcome = await bench.invoke(bench.function("", {"index.js": source}, **NODE), {})
+        assert outcome.payload == b'[{"a":1}]text!{"b":null}'
+
+    play(scenario)
+
+
 def test_streamed_responses(play: Play) -> None:
     source = """
 exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {

@@ -78,6 +78,19 @@ def handler(event, context):
     play(scenario)
 
 
+def test_the_user_has_lambdas_name_and_home(play: Play) -> None:
+    source = """
+import getpass, os
+def handler(event, context):
+    return [getpass.getuser(), os.path.expanduser("~"), os.access("/etc/passwd", os.W_OK), os.listdir("/tmp")]
+"""
+
+    async def scenario(bench: Bench) -> None:
+        assert await bench.result(bench.function(source)) == ["sbx_user1051", "/home/sbx_user1051", False, []]
+
+    play(scenario)
+
+
 def test_unhandled_exception_is_awss_document(play: Play) -> None:
     source = """
 def inner():

@@ -51,6 +51,12 @@ export class ResponseStream extends Writable {
     );
   }
 
+  // As in AWS's runtime, what is neither text nor bytes leaves as JSON.
+  write(chunk, encoding, callback) {
+    const plain = typeof chunk === "string" || Buffer.isBuffer(chunk) || chunk?.constructor === Uint8Array;
+    return super.write(plain ? chunk : JSON.stringify(chunk), encoding, callback);
+  }
+
   _write(chunk, encoding, callback) {
     this.onBeforeFirstWrite?.((prelude) => this.#chunk(Buffer.from(prelude)));
     this.onBeforeFirstWrite = undefined;

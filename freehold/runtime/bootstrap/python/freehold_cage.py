@@ -17,6 +17,8 @@ _NEW_ANYTHING = 0x7E020000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC = 1, 2, 4, 8, 4096, 16384
 _MNT_DETACH = 2
 _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CHILD_SUBREAPER = 4, 22, 24, 38, 36
+_USER = "sbx_user1051"
+"""As Lambda calls its sandbox user."""
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT, _LANDLOCK_SCOPES = 444, 446, 3
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -69,11 +71,23 @@ def enter(request):
     size, owner = request["ephemeral_mb"], request["owner"]
     options = f"size={size}m,nr_inodes={max(65536, size * 256)},mode=0700,uid={owner},gid={owner}"
     mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
+    if owner:
+        _name_user(owner)
     mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     for covered in ("/.code", "/dev/pts"):
         _call(f"umount {covered}", _libc.umount2(covered.encode(), _MNT_DETACH))
     name = b"169.254.100.6"
     _libc.sethostname(name, ctypes.c_size_t(len(name)))
+
+
+def _name_user(uid):
+    """Give the instance's user its name and home: programs ask the system for them, and fail where it has no answer."""
+    file, home = "/tmp/.passwd", f"/home/{_USER}"
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as accounts:
+        accounts.write(f"root:x:0:0:root:/:/usr/sbin/nologin\n{_USER}:x:{uid}:{uid}::{home}:/usr/sbin/nologin\n")
+    os.chmod(file, 0o444)
+    mount(file, "/etc/passwd", "", _MS_BIND)
+    os.unlink(file)
 
 
 def set_limits(limits):
