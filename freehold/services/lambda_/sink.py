@@ -31,7 +31,7 @@ class Tail:
     def add(self, text: str) -> None:
         self.lines.append(text)
         self.size += len(text)
-        while self.size > 4 * LOG_TAIL and len(self.lines) > 1:
+        while self.size - len(self.lines[0]) > LOG_TAIL:
             self.size -= len(self.lines.pop(0))
 
     async def last(self) -> bytes:
