@@ -116,3 +116,46 @@ def test_every_resource_property_is_read_by_its_service() -> None:
                     continue
                 # Once in the schema, and at least once where it acts.
                 assert len(re.findall(rf"\b{name}\b", text)) >= 2, f"{kind.name}.{name}"
+
+
+# Members that no handler names, and why that ignores nothing.
+MEMBERS_WITHOUT_EFFECT = {
+    ("apigatewayv2", "ExportVersion"): "the only version of the export algorithm is 1.0",
+    ("dynamodb", "NextToken"): "a table's tags fit one page: no token is ever given",
+    ("sts", "ExternalId"): "a condition of trust policies, which are not evaluated yet (differences.md)",
+    ("logs", "accountIdentifiers"): "read by the account filter of linked accounts, which is refused",
+    ("logs", "interleaved"): "AWS ignores it: results are always interleaved",
+    ("logs", "sequenceToken"): "AWS ignores it",
+    ("logs", "unmask"): "data protection, which masks, is refused",
+    ("s3", "RequestPayer"): "acts on Requester Pays buckets only, which are refused",
+    ("s3", "BypassGovernanceRetention"): "acts on Object Lock only, which is refused",
+    ("s3", "OptionalObjectAttributes"): "restore status, of archived objects only, which are refused",
+    ("s3", "SkipDestinationValidation"): "acts on destinations, which are refused",
+    ("s3", "ConfirmRemoveSelfBucketAccess"): "the root may always change a bucket's policy",
+    ("cloudformation", "CallAs"): "StackSets only",
+    ("cloudformation", "UniqueId"): "SignalResource refuses by name",
+}
+# Prefixes by which a service reads members together: f"Checksum{algorithm}", name.startswith("CopySourceIf").
+READ_BY_PREFIX = {
+    "s3": ("Checksum", "CopySourceIf", "CopySourceSSECustomer"),
+    "cloudformation": ("StackPolicyDuringUpdate",),
+}
+
+
+@pytest.mark.parametrize("manifest", manifests(), ids=lambda manifest: manifest.model)
+def test_every_member_of_an_operation_is_read(manifest: Manifest) -> None:
+    """A member that nothing reads would be accepted and ignored."""
+    folder = (
+        ROOT
+        / "freehold"
+        / "services"
+        / Path(str(manifest.handlers[0].__file__)).relative_to(ROOT / "freehold" / "services").parts[0]
+    )
+    text = "\n".join(path.read_text() for path in folder.rglob("*.py"))
+    prefixes = READ_BY_PREFIX.get(manifest.model, ())
+    for operation in wire.load(manifest.model).operations.values():
+        handled = any(getattr(module, operation.snake_name, None) for module in manifest.handlers)
+        for member in operation.input.members if handled and operation.input is not None else ():
+            if (manifest.model, member) in MEMBERS_WITHOUT_EFFECT or (prefixes and member.startswith(prefixes)):
+                continue
+            assert re.search(rf"\b{re.escape(member)}\b", text), f"{manifest.model}:{operation.name}.{member}"

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from time import gmtime, strftime
 from urllib.parse import parse_qsl, unquote
 
 from freehold.ports.manifest import HostRequest
 
+HOP_BY_HOP = frozenset({"connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
+ADDED = ("x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto")
+"""Headers that API Gateway sets whatever the client sent."""
+
+
+@lru_cache(maxsize=8)
+def _time_text(second: int) -> str:
+    return strftime("%d/%b/%Y:%H:%M:%S +0000", gmtime(second))
+
 
 @dataclass
 class Incoming:
-    """One request to one stage. `path` is what follows the stage, decoded; `raw_path` includes a named stage."""
+    """One request to one stage. `path` is what follows the stage, `raw_path` includes a named stage.
+
+    HTTP APIs decode both, so that functions see `/a b`; REST APIs keep them as they were sent, `/a%20b`.
+    """
 
     asked: HostRequest
     api_id: str
@@ -24,7 +36,7 @@ class Incoming:
     trace: str
     now: float
     parameters: dict[str, str] = field(default_factory=dict)
-    """Path parameters, decoded."""
+    """Path parameters."""
 
     @property
     def method(self) -> str:
@@ -42,24 +54,25 @@ class Incoming:
     def headers(self) -> dict[str, str]:
         """Header by lower-case name, repeated ones joined with a comma, with those that API Gateway adds."""
         http = self.asked.http
+        found = {name: value for name, value in http.headers.items() if name not in HOP_BY_HOP}
         port = http.host.rpartition(":")[2]
-        before = http.headers.get("x-forwarded-for")
-        return http.headers | {
-            "x-amzn-trace-id": self.trace,
-            "x-forwarded-for": f"{before}, {http.client}" if before else http.client,
-            "x-forwarded-port": port if port.isdigit() else "80",
-            "x-forwarded-proto": http.scheme,
-        }
+        before = found.get("x-forwarded-for")
+        found["x-amzn-trace-id"] = self.trace
+        found["x-forwarded-for"] = f"{before}, {http.client}" if before else http.client
+        found["x-forwarded-port"] = port if port.isdigit() else "80"
+        found["x-forwarded-proto"] = http.scheme
+        return found
 
     @cached_property
     def header_lists(self) -> dict[str, list[str]]:
         """All values of each header, in order."""
         lists: dict[str, list[str]] = {}
         for raw_name, raw_value in self.asked.http.raw_headers:
-            lists.setdefault(raw_name.decode("latin-1"), []).append(raw_value.decode("latin-1"))
-        for name, text in self.headers.items():
-            if name not in lists or name.startswith("x-"):
-                lists[name] = [text]
+            name = raw_name.decode("latin-1")
+            if name not in HOP_BY_HOP and name not in ADDED:
+                lists.setdefault(name, []).append(raw_value.decode("latin-1"))
+        for name in ADDED:
+            lists[name] = [self.headers[name]]
         return lists
 
     @cached_property
@@ -85,7 +98,7 @@ class Incoming:
     @property
     def time_text(self) -> str:
         """`12/Mar/2020:19:03:58 +0000`"""
-        return strftime("%d/%b/%Y:%H:%M:%S +0000", gmtime(self.now))
+        return _time_text(int(self.now))
 
 
 def split_stage(raw: str, stages: set[str] | frozenset[str]) -> tuple[str, str] | None:

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import Any
 
+import orjson
 
-@lru_cache(maxsize=4_096)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in text), re.S)
+from freehold.rules import resource_policies
+from freehold.rules.resource_policies import Caller, Policy, PolicyError, compile_policy
 
-
-def _listed(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-
-
-def _matches(patterns: Any, text: str, *, fold: bool = False) -> bool:
-    if fold:
-        return any(_pattern(pattern.lower()).fullmatch(text.lower()) for pattern in _listed(patterns))
-    return any(_pattern(pattern).fullmatch(text) for pattern in _listed(patterns))
+INVOKE = "execute-api:Invoke"
+_ANYBODY = Caller("", "")
 
 
-def allows(document: Any, arn: str) -> bool:
-    """Does the policy allow execute-api:Invoke on the method? An explicit Deny wins; no statement is no."""
+def compiled(document: Any) -> Policy | None:
+    """The policy of an authorizer's answer, which names no principal; None where it is no policy."""
     if not isinstance(document, dict):
-        return False
-    statements = document.get("Statement", [])
-    allowed = False
-    for statement in statements if isinstance(statements, list) else [statements]:
-        if not isinstance(statement, dict):
-            return False
-        action = _matches(statement.get("Action", []), "execute-api:Invoke", fold=True)
-        if action and _matches(statement.get("Resource", []), arn):
-            if statement.get("Effect") == "Deny":
-                return False
-            allowed = allowed or statement.get("Effect") == "Allow"
-    return allowed
+        return None
+    given = document.get("Statement", [])
+    statements = given if isinstance(given, list) else [given]
+    if not all(isinstance(statement, dict) for statement in statements):
+        return None
+    if not statements:
+        return Policy(())
+    whole = document | {"Statement": [{"Principal": "*"} | statement for statement in statements]}
+    try:
+        return compile_policy(orjson.dumps(whole).decode())
+    except PolicyError:
+        return None
+
+
+def decide(policy: Policy, arn: str, source_ip: str) -> str | None:
+    """ALLOW, DENY, or None where the policy says nothing about invoking the method."""
+    context = resource_policies.request_context({"aws:SourceIp": source_ip, "aws:SecureTransport": "true"})
+    return policy.decide(_ANYBODY, INVOKE, arn, context)

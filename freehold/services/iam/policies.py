@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.kit.faults import Fault
+from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.ids import ALNUM_UPPER
 from freehold.ports.call import Call
 from freehold.services.iam import managed, paging, state
@@ -113,6 +113,8 @@ async def list_policies(call: Call, request: Request) -> Request:
     def body(tx: ReadTx) -> list[Policy]:
         return state.everything(tx, Policy, call.account)
 
+    if request.get("PolicyUsageFilter") == "PermissionsBoundary":
+        raise not_implemented("PolicyUsageFilter PermissionsBoundary of iam:ListPolicies")
     shapes = []
     scope = request.get("Scope", "All")
     if scope in ("All", "Local"):
@@ -235,13 +237,17 @@ def _no_version(policy_arn: str, number: str) -> Fault:
 
 async def list_entities_for_policy(call: Call, request: Request) -> Request:
     policy_arn, kind = request["PolicyArn"], request.get("EntityFilter")
+    boundaries = request.get("PolicyUsageFilter") == "PermissionsBoundary"
+
+    def uses(entity: User | Role | Group) -> bool:
+        return entity.boundary == policy_arn if boundaries else policy_arn in entity.attached
 
     def body(tx: ReadTx) -> tuple[list[User], list[Role], list[Group]]:
         state.require_policy(tx, call.account, policy_arn)
         return (
-            [u for u in state.everything(tx, User, call.account) if policy_arn in u.attached],
-            [r for r in state.everything(tx, Role, call.account) if policy_arn in r.attached],
-            [g for g in state.everything(tx, Group, call.account) if policy_arn in g.attached],
+            [u for u in state.everything(tx, User, call.account) if uses(u)],
+            [r for r in state.everything(tx, Role, call.account) if uses(r)],
+            [g for g in state.everything(tx, Group, call.account) if uses(g)],
         )
 
     users, roles, groups = await call.platform.store.read_many(body)

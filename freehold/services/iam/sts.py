@@ -21,7 +21,15 @@ async def get_caller_identity(call: Call, request: Request) -> Request:
 
 
 async def assume_role(call: Call, request: Request) -> Request:
-    for name in ("Policy", "PolicyArns", "SerialNumber", "TokenCode", "TransitiveTagKeys", "ProvidedContexts"):
+    for name in (
+        "MinimumSessionTokenSize",
+        "Policy",
+        "PolicyArns",
+        "SerialNumber",
+        "TokenCode",
+        "TransitiveTagKeys",
+        "ProvidedContexts",
+    ):
         if request.get(name):
             raise not_implemented(f"{name} of sts:AssumeRole")
     if request.get("Tags"):
@@ -61,7 +69,7 @@ async def assume_role(call: Call, request: Request) -> Request:
 
 
 async def get_session_token(call: Call, request: Request) -> Request:
-    for name in ("SerialNumber", "TokenCode"):
+    for name in ("MinimumSessionTokenSize", "SerialNumber", "TokenCode"):
         if request.get(name):
             raise not_implemented(f"{name} of sts:GetSessionToken")
     if ":assumed-role/" in call.principal.arn:

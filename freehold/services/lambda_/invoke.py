@@ -23,11 +23,16 @@ from freehold.services.lambda_.tracing import header_for
 address = lru_cache(maxsize=4_096)(parse_function)
 
 
+def _refuse(request: dict[str, Any], *members: str) -> None:
+    for member in members:
+        if request.get(member):
+            raise not_implemented(f"{member} of lambda:Invoke")
+
+
 async def invoke(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Run a function and wait, check that it could run, or keep the event and run it later."""
     engine = engine_of(call.platform)
-    if request.get("DurableExecutionName"):
-        raise not_implemented("DurableExecutionName (durable functions)")
+    _refuse(request, "DurableExecutionName", "TenantId")
     name = address(request["FunctionName"], request.get("Qualifier"), call.account, call.region)
     kind = request.get("InvocationType", "RequestResponse")
     payload = await body(request.get("Payload"), asynchronous=kind == "Event", operation="Invoke")
@@ -73,6 +78,7 @@ async def invoke_async(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 async def invoke_with_response_stream(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Run a function and pass its response on as it is produced, as an event stream."""
+    _refuse(request, "TenantId")
     engine = engine_of(call.platform)
     name = address(request["FunctionName"], request.get("Qualifier"), call.account, call.region)
     payload = await body(request.get("Payload"), asynchronous=False, operation="InvokeWithResponseStream")

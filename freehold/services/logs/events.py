@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 
+from freehold.kit.faults import not_implemented
 from freehold.ports.call import Call
 from freehold.services.logs import reading, state
 from freehold.services.logs.groups import oldest_kept, space
@@ -36,6 +37,8 @@ _TOKEN = re.compile(r"([fb])/(\d{20})(\d{18})(\d{18})/s")
 
 
 async def put_log_events(call: Call, request: Request) -> Request:
+    if request.get("entity"):
+        raise not_implemented("entity of logs:PutLogEvents")
     events, where, now = request["logEvents"], space(call), call.platform.clock.now_ms()
     check_batch(events)
 

@@ -132,8 +132,12 @@ def _check_region(call: Call, bucket: Bucket) -> None:
         raise Fault("PermanentRedirect", message, status=301, headers=headers, Endpoint=endpoint, Bucket=bucket.name)
     if "authorization" not in call.http.headers and "X-Amz-Credential=" not in call.http.query:
         return  # unsigned: nothing says a region
-    message = f"The authorization header is malformed; the region '{call.region}' is wrong; expecting '{bucket.region}'"
-    raise Fault("AuthorizationHeaderMalformed", message, status=400, headers=headers, Region=bucket.region)
+    wrong = f"the region '{call.region}' is wrong; expecting '{bucket.region}'"
+    if "authorization" in call.http.headers:
+        code, message = "AuthorizationHeaderMalformed", f"The authorization header is malformed; {wrong}"
+    else:
+        code, message = "AuthorizationQueryParametersError", f"Error parsing the X-Amz-Credential parameter; {wrong}"
+    raise Fault(code, message, status=400, headers=headers, Region=bucket.region)
 
 
 def _context(call: Call, bucket: Bucket, request: dict[str, Any]) -> dict[str, tuple[str, ...]]:

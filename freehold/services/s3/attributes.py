@@ -29,7 +29,14 @@ _ACLS = (
     "bucket-owner-full-control",
 )  # fmt: skip
 _CUSTOMER_KEY = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
-_LOCK = ("ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus", "ObjectLockEventHold")
+_LOCK = (
+    "ObjectLockMode",
+    "ObjectLockRetainUntilDate",
+    "ObjectLockLegalHoldStatus",
+    "ObjectLockEventHold",
+    "ObjectLockEventHoldDurationDays",
+    "ObjectLockEventHoldDurationYears",
+)
 _RARE = frozenset(
     (
         "ACL", "ServerSideEncryption", "SSEKMSKeyId", "SSEKMSEncryptionContext", "WebsiteRedirectLocation",

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from freehold.kit import arns
-from freehold.kit.faults import Fault
-from freehold.ports.call import Cause
 from freehold.ports.platform import Platform
-from freehold.services.apigateway import functions, outbound, policies
+from freehold.rules.resource_policies import ALLOW, Policy
+from freehold.services.apigateway import functions, invoking, outbound, policies, signed
 from freehold.services.apigateway.http import events
 from freehold.services.apigateway.http.compiled import Compiled, Route, Stage
 from freehold.services.apigateway.incoming import Incoming
-from freehold.wire import sigv4
 
 AUTHORIZER_SECONDS = 10.0
-SOURCE = "apigateway.amazonaws.com"
 MAX_DECISIONS = 10_000
 
 
@@ -33,14 +29,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a Lambda authorizer said: a policy document, or a plain yes or no; and context for the integration."""
+    """What a Lambda authorizer said: a policy, or a plain yes or no; and context for the integration."""
 
     allowed: bool
-    document: Any
+    policy: Policy | None
     context: dict[str, Any]
 
-    def permits(self, arn: str) -> bool:
-        return policies.allows(self.document, arn) if self.document is not None else self.allowed
+    def permits(self, arn: str, source_ip: str) -> bool:
+        if self.policy is None:
+            return self.allowed
+        return policies.decide(self.policy, arn, source_ip) == ALLOW
 
 
 async def authorize(
@@ -136,7 +134,7 @@ async def _function(
             if len(compiled.decisions) >= MAX_DECISIONS:
                 compiled.decisions.clear()
             compiled.decisions[key] = (now + ttl, decision)
-    if not decision.permits(arn):
+    if not decision.permits(arn, incoming.source_ip):
         raise Refused(403)
     return {"lambda": decision.context}
 
@@ -162,20 +160,19 @@ async def _ask(
         event |= {"type": "REQUEST", "methodArn": arn, "identitySource": joined, "authorizationToken": joined}
     function = functions.arn_of(functions.with_variables(authorizer["AuthorizerUri"], stage.variables)) or ""
     try:
-        invoked = await asyncio.wait_for(
-            platform.functions.invoke(
-                function, orjson.dumps(event), cause=Cause(incoming.trace), source=SOURCE, source_arn=arn
-            ),
-            AUTHORIZER_SECONDS,
+        payload = await invoking.invoke(
+            platform, function, event, trace=incoming.trace, source_arn=arn, seconds=AUTHORIZER_SECONDS
         )
-    except (Fault, TimeoutError):
+    except invoking.Uninvoked:
         raise Refused(500) from None
-    if invoked.function_error is not None or not isinstance(invoked.payload, bytes):
-        raise Refused(500)
-    return _decision(orjson.loads(invoked.payload), simple=bool(authorizer.get("EnableSimpleResponses")))
+    return _decision(payload, simple=bool(authorizer.get("EnableSimpleResponses")))
 
 
-def _decision(answer: Any, *, simple: bool) -> Decision:
+def _decision(payload: bytes, *, simple: bool) -> Decision:
+    try:
+        answer = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        raise Refused(500) from None
     if not isinstance(answer, dict):
         raise Refused(500)
     context = answer.get("context") or {}
@@ -185,34 +182,25 @@ def _decision(answer: Any, *, simple: bool) -> Decision:
         if not isinstance(answer.get("isAuthorized"), bool):
             raise Refused(500)
         return Decision(answer["isAuthorized"], None, context)
-    if "principalId" not in answer or not isinstance(answer.get("policyDocument"), dict):
+    policy = policies.compiled(answer.get("policyDocument"))
+    if policy is None or "principalId" not in answer:
         raise Refused(500)
-    return Decision(False, answer["policyDocument"], {"principalId": answer["principalId"]} | context)
+    return Decision(False, policy, {"principalId": answer["principalId"]} | context)
 
 
 async def _iam(platform: Platform, incoming: Incoming) -> dict[str, Any]:
-    """AWS_IAM: a signature by a known key; which actions it may do is enforced with IAM's own issue."""
-    http = incoming.asked.http
     try:
-        signature = sigv4.read_signature(http)
-        if signature is None or signature.service != "execute-api":
-            raise Refused(403)
-        credential = await platform.identity.credential(signature.access_key, signature.token)
-        if platform.settings.guarded:
-            if credential is None:
-                raise Refused(403)
-            sigv4.verify(http, signature, credential.secret_access_key, wall=platform.clock.wall())
-    except sigv4.AuthFailure:
+        signer = await signed.signer(platform, incoming.asked.http, incoming.account)
+    except signed.Unsigned:
         raise Refused(403) from None
-    principal = credential.principal if credential else None
     return {
         "iam": {
-            "accessKey": signature.access_key,
-            "accountId": principal.account if principal else incoming.account,
-            "callerId": principal.user_id if principal else incoming.account,
+            "accessKey": signer.access_key,
+            "accountId": signer.account,
+            "callerId": signer.user_id,
             "cognitoIdentity": None,
             "principalOrgId": None,
-            "userArn": principal.arn if principal else f"arn:aws:iam::{incoming.account}:root",
-            "userId": principal.user_id if principal else incoming.account,
+            "userArn": signer.arn,
+            "userId": signer.user_id,
         }
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from freehold.ports.platform import Platform
 from freehold.rules.http_routes import Routes
 from freehold.services.apigateway import access_log, functions, index
 from freehold.services.apigateway.buckets import TokenBucket
@@ -57,26 +56,8 @@ class Compiled:
     """Cached decisions of Lambda authorizers: identity -> (monotonic expiry, decision)."""
 
 
-async def find(platform: Platform, api_id: str) -> Compiled | None:
-    """The API behind an id, compiled again only when its version has changed; None where there is no such HTTP API."""
-    cache: dict[str, Compiled] = platform.own.setdefault("apigateway.http", {})
-    version = await platform.store.read(lambda tx: index.version(tx, api_id))
-    found = cache.get(api_id)
-    if found is not None and found.version == version:
-        return found
-    cache.pop(api_id, None)
-    if version is None:
-        return None
-    compiled = await platform.store.read(lambda tx: _load(tx, api_id, platform.clock.monotonic()))
-    if compiled is not None:
-        cache[api_id] = compiled
-    return compiled
-
-
-def _load(tx: ReadTx, api_id: str, now: float) -> Compiled | None:
-    owner, version = index.owner(tx, api_id), index.version(tx, api_id)
-    if owner is None or version is None or owner.kind != index.HTTP:
-        return None
+def load(tx: ReadTx, api_id: str, owner: index.Owner, version: bytes, now: float) -> Compiled:
+    """Compile an API with its stages."""
     space = Space(owner.account, owner.region)
     draft = state.find(tx, space, api_id)
     stages = {}

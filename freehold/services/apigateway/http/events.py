@@ -47,7 +47,7 @@ def version_2(
         "accountId": incoming.account,
         "apiId": incoming.api_id,
         "domainName": incoming.domain_name,
-        "domainPrefix": incoming.domain_name.partition(".")[0],
+        "domainPrefix": incoming.api_id,
         "http": {
             "method": incoming.method,
             "path": incoming.raw_path,
@@ -86,7 +86,7 @@ def version_1(incoming: Incoming, route_key: str, variables: dict[str, str], aut
         "accountId": incoming.account,
         "apiId": incoming.api_id,
         "domainName": incoming.domain_name,
-        "domainPrefix": incoming.domain_name.partition(".")[0],
+        "domainPrefix": incoming.api_id,
         "extendedRequestId": incoming.request_id,
         "httpMethod": incoming.method,
         "identity": _identity(incoming),

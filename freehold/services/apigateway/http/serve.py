@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 
-import orjson
-
-from freehold.kit.faults import Fault
 from freehold.kit.http import Response
-from freehold.ports.call import Cause
+from freehold.kit.ids import BASE62
 from freehold.ports.manifest import HostRequest
 from freehold.ports.platform import Platform
-from freehold.services.apigateway import answers, functions, outbound
-from freehold.services.apigateway.http import compiled as compiling
+from freehold.services.apigateway import answers, functions, invoking, outbound
 from freehold.services.apigateway.http import events, mapping
-from freehold.services.apigateway.http.authorize import SOURCE, Refused, authorize, method_arn
+from freehold.services.apigateway.http.authorize import Refused, authorize, method_arn
 from freehold.services.apigateway.http.compiled import Compiled, Route, Stage
 from freehold.services.apigateway.http.mapping import Mapped
 from freehold.services.apigateway.incoming import Incoming, split_stage
@@ -37,11 +32,8 @@ def message(status: int) -> Response:
     return Response(status, [("content-type", "application/json")], MESSAGES[status])
 
 
-async def serve(platform: Platform, asked: HostRequest) -> Response | None:
-    """Answer a request to an HTTP API; None when the id is not one."""
-    compiled = await compiling.find(platform, asked.id)
-    if compiled is None:
-        return None
+async def serve(platform: Platform, compiled: Compiled, asked: HostRequest) -> Response:
+    """Answer a request to an HTTP API."""
     if compiled.api.get("DisableExecuteApiEndpoint"):
         return message(404)
     split = split_stage(asked.path, compiled.names)
@@ -50,14 +42,23 @@ async def serve(platform: Platform, asked: HostRequest) -> Response | None:
     stage = compiled.stages[split[0]]
     now = platform.clock.now()
     trace = platform.traces.begin(asked.http.headers.get("x-amzn-trace-id"), sampled=False)
+    request_id = platform.ids.letters(15, BASE62) + "="
     incoming = Incoming(
-        asked, asked.id, compiled.owner.account, stage.name, split[1], asked.path, asked.request_id, trace.header, now
+        asked,
+        asked.id,
+        compiled.owner.account,
+        stage.name,
+        split[1],
+        unquote(asked.path),
+        request_id,
+        trace.header,
+        now,
     )
     begun = platform.clock.monotonic()
     route, response = await _answer(platform, compiled, stage, incoming)
     if stage.cors is not None and incoming.method != "OPTIONS":
         stage.cors.decorate(asked.http.headers, response)
-    response.headers.append(("apigw-requestid", asked.request_id))
+    response.headers.append(("apigw-requestid", request_id))
     elapsed = (platform.clock.monotonic() - begun) * 1e3
     _record(platform, compiled, stage, incoming, response, route, elapsed)
     return response
@@ -99,24 +100,18 @@ async def _invoke(
     build = events.version_2 if second else events.version_1
     event = build(incoming, route.key, stage.variables, authorizer)
     try:
-        invoked = await asyncio.wait_for(
-            platform.functions.invoke(
-                route.function,
-                orjson.dumps(event),
-                cause=Cause(incoming.trace),
-                source=SOURCE,
-                source_arn=method_arn(compiled, incoming),
-            ),
-            route.timeout,
+        payload = await invoking.invoke(
+            platform,
+            route.function,
+            event,
+            trace=incoming.trace,
+            source_arn=method_arn(compiled, incoming),
+            seconds=route.timeout,
         )
-    except TimeoutError:
-        return message(503)
-    except Fault as fault:
-        return message(503 if fault.code == "TooManyRequestsException" else 500)
-    if invoked.function_error is not None or not isinstance(invoked.payload, bytes):
-        return message(500)
+    except invoking.Uninvoked as problem:
+        return message(503 if problem.reason in (invoking.LATE, invoking.THROTTLED) else 500)
     try:
-        response = answers.version_2(invoked.payload) if second else answers.version_1(invoked.payload)
+        response = answers.version_2(payload) if second else answers.version_1(payload)
     except answers.Malformed:
         return message(500)
     return _mapped_response(route, stage, incoming, response)
@@ -128,7 +123,9 @@ async def _forward(platform: Platform, stage: Stage, route: Route, incoming: Inc
     assert integration is not None
     uri = functions.with_variables(integration["IntegrationUri"], stage.variables)
     for name, value in incoming.parameters.items():
-        uri = uri.replace(f"{{{name}}}", value).replace(f"{{{name}+}}", value)
+        # Parameters were decoded; in an address they are encoded again.
+        encoded = quote(value, safe="/:@!$&'()*+,;=~")
+        uri = uri.replace(f"{{{name}}}", encoded).replace(f"{{{name}+}}", encoded)
     mapped = Mapped({name: list(values) for name, values in incoming.header_lists.items()}, dict(incoming.query))
     mapping.apply(
         integration.get("RequestParameters", {}), mapped, lambda name: _lookup(name, stage, route, incoming, None)
@@ -197,7 +194,7 @@ def _context(incoming: Incoming, route: Route | None) -> dict[str, str]:
         "accountId": incoming.account,
         "apiId": incoming.api_id,
         "domainName": incoming.domain_name,
-        "domainPrefix": incoming.domain_name.partition(".")[0],
+        "domainPrefix": incoming.api_id,
         "extendedRequestId": incoming.request_id,
         "httpMethod": incoming.method,
         "identity.sourceIp": incoming.source_ip,
