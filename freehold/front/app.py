@@ -129,11 +129,31 @@ def _json(status: int, request_id: str, body: bytes) -> Response:
     return Response(status, [("content-type", "application/json"), ("x-amzn-requestid", request_id)], body)
 
 
+_decoded: dict[bytes, str] = {}
+_encoded: dict[str, bytes] = {}
+_MAX_NAMES = 1_000
+"""Names of headers kept ready: clients send and services answer the same few; whoever makes up more gets no more of them."""
+
+
+def _decode(name: bytes) -> str:
+    text = name.decode("latin-1")
+    if len(_decoded) < _MAX_NAMES:
+        _decoded[name] = text
+    return text
+
+
+def _encode(name: str) -> bytes:
+    data = name.lower().encode("latin-1")
+    if len(_encoded) < _MAX_NAMES:
+        _encoded[name] = data
+    return data
+
+
 def _request(scope: Scope) -> Request:
     headers: dict[str, str] = {}
     raw = scope["headers"]
     for name, value in raw:
-        key = name.decode("latin-1")
+        key = _decoded.get(name) or _decode(name)
         text = value.decode("latin-1")
         headers[key] = f"{headers[key]},{text}" if key in headers else text
     path: str = scope["raw_path"].decode("latin-1")
@@ -149,11 +169,13 @@ def _request(scope: Scope) -> Request:
 
 
 async def _send(response: Response, method: str, send: Send) -> None:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    headers = [(_encoded.get(name) or _encode(name), value.encode("latin-1")) for name, value in response.headers]
     body = response.body
     if isinstance(body, bytes):
         # A HEAD, 204 or 304 says its length, if at all, by its own header.
-        if method != "HEAD" and response.status not in (204, 304):
+        if method == "HEAD" or response.status in (204, 304):
+            body = b""
+        else:
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

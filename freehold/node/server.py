@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
+from freehold.front.http import Protocol
 from freehold.node.assemble import Node, assemble
 from freehold.node.config import Config
 from freehold.ports.platform import Settings
@@ -87,7 +88,8 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
     server = uvicorn.Server(
         uvicorn.Config(
             node.app,
-            http="httptools",
+            http=Protocol,
+            proxy_headers=False,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -1,0 +1,149 @@
+"""The HTTP protocol over a real socket: framing, keep-alive, pipelining, limits, and no line breaks from users."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from freehold.front.http import MAX_HEAD, Protocol
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answers by path: /echo the body, /stream pieces, /long a megabyte, /break a bad header, /gone nothing."""
+    path = scope["raw_path"]
+    message = await receive()
+    body = message["body"]
+    while message.get("more_body"):
+        message = await receive()
+        body += message["body"]
+    headers = [(b"x-path", path), (b"x-query", scope["query_string"])]
+    if path == b"/stream":
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in (b"one,", b"", b"two"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    if path == b"/break":
+        headers.append((b"x-meta", b"value\r\nset-cookie: stolen"))
+    if path == b"/long":
+        body = bytes(1 << 20)
+    if path == b"/none":
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def conversation(sent: bytes, *, keep_alive: float = 5, end: bytes | None = None) -> bytes:
+    """What a server answers to `sent`, until it closes or its answers end with `end`."""
+
+    async def talk() -> bytes:
+        config = uvicorn.Config(application, lifespan="off", log_config=None, timeout_keep_alive=keep_alive)  # type: ignore[arg-type]
+        config.load()
+        state, loop = ServerState(), asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(sent)
+        answer = b""
+        while end is None or not answer.endswith(end):
+            piece = await asyncio.wait_for(reader.read(1 << 20), 10)
+            if not piece:
+                break
+            answer += piece
+        writer.close()
+        server.close()
+        return answer
+
+    return asyncio.run(talk())
+
+
+def close(method: str = "GET", path: str = "/echo", body: bytes = b"") -> bytes:
+    """A request after which the connection ends."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def test_a_body_follows_its_head() -> None:
+    head, _, body = conversation(close("POST", "/echo?a=b#c", b"hello")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b"hello"
+    assert b"x-path: /echo\r\nx-query: a=b\r\ncontent-length: 5\r\n" in head
+    assert head.endswith(b"connection: close")
+
+
+def test_a_long_body_arrives_whole() -> None:
+    assert conversation(close(path="/long")).partition(b"\r\n\r\n")[2] == bytes(1 << 20)
+
+
+def test_a_body_of_unknown_length_is_chunked() -> None:
+    head, _, body = conversation(close(path="/stream")).partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    assert body == b"4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n"
+
+
+def test_head_and_204_have_no_body() -> None:
+    head = conversation(close("HEAD", "/long"))
+    assert head.endswith(b"\r\n\r\n")
+    assert b"content-length: 1048576" in head
+    none = conversation(close(path="/none"))
+    assert none.endswith(b"\r\n\r\n")
+    assert b"transfer-encoding" not in none
+    assert b"content-length" not in none
+
+
+def test_requests_may_be_pipelined() -> None:
+    first = b"POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\none"
+    answers = conversation(first + first + close("POST", "/echo", b"two"))
+    assert [part[:3] for part in answers.split(b"\r\n\r\n")[1:]] == [b"one", b"one", b"two"]
+
+
+def test_whoever_expects_100_continue_gets_it() -> None:
+    sent = (
+        b"PUT /echo HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+    )
+    assert conversation(sent).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+
+
+def test_a_header_never_begins_a_line_of_its_own() -> None:
+    answer = conversation(close(path="/break"))
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert b"stolen" not in answer
+
+
+def test_a_head_beyond_its_limit_is_refused() -> None:
+    answer = conversation(b"GET / HTTP/1.1\r\nHost: here\r\nX-Long: " + b"x" * MAX_HEAD + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert conversation(b"GET /" + b"x" * (MAX_HEAD + 1) + b" HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_absolute_request_lines_mean_their_path() -> None:
+    answer = conversation(close(path="http://somewhere/echo?x=1"))
+    assert b"x-path: /echo\r\nx-query: x=1\r\n" in answer
+
+
+def test_what_is_not_ascii_or_not_http_is_refused() -> None:
+    assert conversation(b"GET /\xc3\xa9 HTTP/1.1\r\nHost: here\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert conversation(b"what is this\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_http_1_0_ends_with_its_answer() -> None:
+    answer = conversation(b"GET /echo HTTP/1.0\r\n\r\n")
+    assert b"connection: close" in answer
+
+
+def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
+    assert conversation(b"", keep_alive=0.05) == b""
+    answer = conversation(b"GET /echo HTTP/1.1\r\nHost: here\r\n\r\n", keep_alive=0.05)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" not in answer
+
+
+def test_a_connection_is_kept_for_the_next_request() -> None:
+    request = b"POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\nend"
+    answer = conversation(request, end=b"end")
+    assert b"connection: close" not in answer
