@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from freehold.kit.http import Request
+from freehold.services.s3.buckets import head_bucket
 from tests.services.s3.support import ANONYMOUS, OWNER, S3, STRANGER, refused, root, run
 
 
@@ -218,5 +220,29 @@ def test_the_expected_owner_is_checked() -> None:
     async def test(s3: S3) -> None:
         await s3("HeadBucket", Bucket="bucket", ExpectedBucketOwner=OWNER)
         await refused(s3("HeadBucket", Bucket="bucket", ExpectedBucketOwner=STRANGER), "AccessDenied")
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "code"),
+    [
+        ({"authorization": "AWS4-HMAC-SHA256 ..."}, "", "AuthorizationHeaderMalformed"),
+        ({}, "X-Amz-Credential=a", "AuthorizationQueryParametersError"),
+        ({}, "", None),
+    ],
+)
+def test_a_signature_for_another_region_says_the_right_one(
+    headers: dict[str, str], query: str, code: str | None
+) -> None:
+    async def test(s3: S3) -> None:
+        params = {"Bucket": "bucket"}
+        call = s3.request("HeadBucket", root(OWNER), "eu-west-1", params)
+        call.http = Request("HEAD", "/bucket", query, headers)
+        if code is None:
+            assert (await head_bucket(call, params))["BucketRegion"] == "us-east-1"
+            return
+        refusal = await refused(head_bucket(call, params), code)
+        assert refusal.fields == {"Region": "us-east-1"} and refusal.headers == {"x-amz-bucket-region": "us-east-1"}
 
     run(test)

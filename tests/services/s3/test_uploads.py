@@ -271,3 +271,23 @@ def test_a_crash_does_not_lose_what_is_still_to_be_cleared(monkeypatch: pytest.M
         assert await s3.rows() == before
 
     run(test)
+
+
+def test_more_parts_than_a_transaction_clears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multipart, "MIN_PART", 1)
+
+    async def test(s3: S3) -> None:
+        before = await s3.rows()
+        upload = await begin(s3, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+        bodies = [str(number).encode() for number in range(1, 1201)]
+        parts = [await part(s3, upload, number, body) for number, body in enumerate(bodies, 1)]
+        listed = await s3("ListParts", **upload)
+        assert len(listed["Parts"]) == 1000 and listed["IsTruncated"] and listed["NextPartNumberMarker"] == 1000
+        done = await s3("CompleteMultipartUpload", **upload, MultipartUpload={"Parts": parts})
+        whole = b"".join(bodies)
+        assert done["ChecksumCRC32"] == checksums.encoded(digest("CRC32", whole)) and await s3.get("k") == whole
+        await settled(s3)
+        await s3("DeleteObject", Bucket="bucket", Key="k")
+        assert await s3.rows() == before
+
+    run(test)
