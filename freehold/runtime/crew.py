@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from freehold.runtime.launch import Launcher
     from freehold.runtime.process import Process
 
+_USERS_APART = 1201
 _REMOVE_PAUSE = 0.05
 _REMOVE_TRIES = 100
 
@@ -48,7 +50,8 @@ class Crew:
         self.leaving = ear.leaving
         self._ear = ear
         self._executor = ThreadPoolExecutor(4, thread_name_prefix="runtime")
-        self._uids = itertools.count()
+        # Servers on one host begin far from each other: limits of a user count what others run under the same number.
+        self._uids = itertools.count(os.getpid() * _USERS_APART)
         self._groups = itertools.count()
         self._removals: set[asyncio.Task[None]] = set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
@@ -40,6 +41,9 @@ _START_TRIES = 2
 _CLOSE_SECONDS = 5.0
 _LOOK_AROUND_AFTER = 2.0
 _LINGER = 0.25
+_DESCRIPTORS_PER_INSTANCE = 5
+_DESCRIPTORS_OF_OTHERS = 256
+_CLOSED = "the server is stopping"
 _TOO_MANY = "ConcurrentInvocationLimitExceeded"
 
 
@@ -107,6 +111,7 @@ class Pool:
     async def start(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
+        self._max_instances = min(self._max_instances, _affordable(self._max_instances))
         hierarchy, self._limits = cgroups.detect()
         host = sandbox.Host(
             bubblewrap=sandbox.Host.find_bubblewrap(),
@@ -159,9 +164,14 @@ class Pool:
         return {**self._crew.launcher.isolation(), "limits": self._limits}
 
     async def close(self) -> None:
+        if self._closing:
+            return
         self._closing = True
         for task in list(self._tasks):
             task.cancel()
+        for group in list(self._groups.values()):
+            while (waiter := self._next_waiter(group)) is not None:
+                waiter.set_exception(RuntimeUnavailable(_CLOSED))
         dying = list(self._instances)
         for instance in dying:
             instance.kill()
@@ -338,18 +348,20 @@ class Pool:
     def available(self, instance: Instance) -> None:
         """An instance asks for its next event."""
         instance.reserved = False
-        if instance.retired or self._closing:
-            instance.kill()
-            return
         group = self._groups.get(instance.spec.key)
         if group is None:
             group = self._groups[instance.spec.key] = _Group(instance.spec)
-        if group.waiters and (waiter := self._next_waiter(group)) is not None:
+        if self._closing:
+            instance.kill()
+        elif (waiter := self._next_waiter(group)) is not None:
+            # Also of a retired one: who waits asked for this very configuration.
             instance.reserved = True
             waiter.set_result(instance)
-            return
-        instance.idle_since = self._clock.monotonic()
-        group.idle.append(instance)
+        elif instance.retired:
+            instance.kill()
+        else:
+            instance.idle_since = self._clock.monotonic()
+            group.idle.append(instance)
 
     def _next_waiter(self, group: _Group) -> asyncio.Future[Instance | Failure] | None:
         while group.waiters:
@@ -390,6 +402,8 @@ class Pool:
             )
 
     def _require_crew(self) -> Crew:
+        if self._closing:
+            raise RuntimeUnavailable(_CLOSED)
         if self._crew is None or self.sink is None or self.credentials is None:
             raise RuntimeUnavailable("the function runtime has not been started")
         return self._crew
@@ -398,3 +412,15 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _affordable(instances: int) -> int:
+    """How many instances the limit of open files allows, after raising it as far as this process may."""
+    wanted = instances * _DESCRIPTORS_PER_INSTANCE + _DESCRIPTORS_OF_OTHERS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return instances
+    return max(1, (soft - _DESCRIPTORS_OF_OTHERS) // _DESCRIPTORS_PER_INSTANCE)

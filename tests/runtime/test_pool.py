@@ -78,6 +78,45 @@ def test_retired_instances_finish_and_go(play: Play) -> None:
     play(scenario)
 
 
+def test_who_waits_for_a_start_gets_it_though_the_function_was_replaced_meanwhile(play: Play) -> None:
+    async def scenario(bench: Bench) -> None:
+        spec = bench.function("import time\ntime.sleep(0.2)\n" + ECHO)
+        waiting = asyncio.ensure_future(bench.result(spec, 1))
+        await asyncio.sleep(0.1)
+        bench.pool.retire(spec.arn)
+        assert await asyncio.wait_for(waiting, 5) == 1
+
+    play(scenario)
+
+
+def test_more_than_a_thousand_starts_in_ten_seconds_are_throttled(play: Play) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.pool._tokens = 1.5
+        first, second = bench.function(SLEEP), bench.function(SLEEP)
+        await bench.result(first, 0)
+        bench.pool._tokens = 0
+        bench.pool._refilled = bench.pool._clock.monotonic() + 0.05
+        with pytest.raises(Throttled):
+            await bench.invoke(second, 0)
+        assert await bench.result(first, 0), "what runs already is not concerned"
+
+    play(scenario)
+
+
+def test_close_ends_who_still_waits(play: Play) -> None:
+    async def scenario(bench: Bench) -> None:
+        spec = bench.function("import time\ntime.sleep(5)\n" + ECHO)
+        waiting = asyncio.ensure_future(bench.invoke(spec, 1))
+        await asyncio.sleep(0.2)
+        await bench.pool.close()
+        with pytest.raises(RuntimeUnavailable):
+            await waiting
+        with pytest.raises(RuntimeUnavailable):
+            await bench.invoke(spec, 1)
+
+    play(scenario)
+
+
 def test_idle_instances_freeze_and_expire(play: Play) -> None:
     source = """
 import threading, time
