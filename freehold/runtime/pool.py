@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from freehold.kit.clock import Clock
 from freehold.kit.ids import Ids
 from freehold.runtime import cgroups, errors, sandbox
+from freehold.runtime.admission import Admission
 from freehold.runtime.base import (
     Credentials,
     FunctionSpec,
@@ -32,17 +32,12 @@ from freehold.runtime.process import Process, StartFailed, State
 from freehold.runtime.watch import Watch
 from freehold.runtime.zygote import ZygoteDied
 
-BURST = 1000
-BURST_SECONDS = 10.0
-"""Lambda starts at most 1,000 instances per 10 seconds."""
 INIT_SECONDS = 10.0
 """How long initialization may take outside an invocation."""
 _START_TRIES = 2
 _CLOSE_SECONDS = 5.0
 _LOOK_AROUND_AFTER = 2.0
 _LINGER = 0.25
-_DESCRIPTORS_PER_INSTANCE = 5
-_DESCRIPTORS_OF_OTHERS = 256
 _CLOSED = "the server is stopping"
 _TOO_MANY = "ConcurrentInvocationLimitExceeded"
 
@@ -88,7 +83,7 @@ class Pool:
         self._ids = ids
         self._scratch = scratch
         self._guarded = guarded
-        self._max_instances = max_instances
+        self._admission = Admission(clock, max_instances)
         self._code_roots = tuple(code_roots)
         self._node_modules = node_modules
         self._interpreters = Interpreters()
@@ -96,8 +91,6 @@ class Pool:
         self._instances: set[Instance] = set()
         self._starting = 0
         """Starts under way, those that wait for their turn included."""
-        self._tokens = float(BURST)
-        self._refilled = clock.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch = Watch(self._instances, clock, idle_seconds)
         self._closing = False
@@ -111,7 +104,7 @@ class Pool:
     async def start(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
-        self._max_instances = min(self._max_instances, _affordable(self._max_instances))
+        self._admission.fit_to_host()
         hierarchy, self._limits = cgroups.detect()
         host = sandbox.Host(
             bubblewrap=sandbox.Host.find_bubblewrap(),
@@ -245,14 +238,10 @@ class Pool:
 
     def _admit(self) -> None:
         """Raises Throttled beyond the burst or the number of instances this server may have."""
-        now = self._clock.monotonic()
-        self._tokens = min(BURST, self._tokens + (now - self._refilled) * BURST / BURST_SECONDS)
-        self._refilled = now
-        if self._tokens < 1:
+        if not self._admission.has_room(self._count()) and not self._evict():
             raise Throttled(_TOO_MANY)
-        if self._count() >= self._max_instances and not self._evict():
+        if not self._admission.take():
             raise Throttled(_TOO_MANY)
-        self._tokens -= 1
 
     def _count(self) -> int:
         up = sum(1 for one in self._instances if one.state is not State.STARTING)
@@ -412,15 +401,3 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _affordable(instances: int) -> int:
-    """How many instances the limit of open files allows, after raising it as far as this process may."""
-    wanted = instances * _DESCRIPTORS_PER_INSTANCE + _DESCRIPTORS_OF_OTHERS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft == resource.RLIM_INFINITY:
-        return instances
-    return max(1, (soft - _DESCRIPTORS_OF_OTHERS) // _DESCRIPTORS_PER_INSTANCE)

@@ -16,6 +16,7 @@ import pytest
 from freehold.kit.clock import SystemClock
 from freehold.kit.ids import Ids
 from freehold.runtime import cgroups
+from freehold.runtime.admission import Admission
 from freehold.runtime.base import RuntimeUnavailable, Throttled
 from freehold.runtime.pool import Pool
 from tests.runtime.bench import Bench
@@ -89,18 +90,15 @@ def test_who_waits_for_a_start_gets_it_though_the_function_was_replaced_meanwhil
     play(scenario)
 
 
-def test_more_than_a_thousand_starts_in_ten_seconds_are_throttled(play: Play) -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.pool._tokens = 1.5
-        first, second = bench.function(SLEEP), bench.function(SLEEP)
-        await bench.result(first, 0)
-        bench.pool._tokens = 0
-        bench.pool._refilled = bench.pool._clock.monotonic() + 0.05
-        with pytest.raises(Throttled):
-            await bench.invoke(second, 0)
-        assert await bench.result(first, 0), "what runs already is not concerned"
-
-    play(scenario)
+def test_more_than_a_thousand_starts_in_ten_seconds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SystemClock()
+    now = [0.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    admission = Admission(clock, 5000)
+    assert sum(admission.take() for _ in range(1500)) == 1000
+    now[0] = 1.0
+    assert sum(admission.take() for _ in range(1500)) == 100
+    assert admission.has_room(4999) and not admission.has_room(5000)
 
 
 def test_close_ends_who_still_waits(play: Play) -> None:
