@@ -86,6 +86,7 @@ class ResourceContext(Protocol):
 Create = Callable[[ResourceContext, dict[str, Any]], Awaitable[Physical]]
 Update = Callable[[ResourceContext, Physical, dict[str, Any], dict[str, Any]], Awaitable[Physical]]
 Delete = Callable[[ResourceContext, Physical, dict[str, Any]], Awaitable[None]]
+Check = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class ResourceType:
     `update(ctx, physical, old, new)` is called when no changed property is in `replace` (top-level names or dotted paths
     such as "Code.S3Bucket"); without `update`, any change replaces. `delete` of something already gone succeeds.
     `attributes` names what Fn::GetAtt may ask (checked before anything is created); "Outputs.*" stands for every name
-    that begins so, "*" for any.
+    that begins so, "*" for any. `check(properties)` refuses (raises Fault) what the schema cannot tell, such as parts of
+    an inline API definition, before anything is created; what is not known yet is rules.templates.functions.UNKNOWN.
     """
 
     name: str
@@ -106,3 +108,4 @@ class ResourceType:
     required: frozenset[str] = frozenset()
     replace: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
+    check: Check | None = None

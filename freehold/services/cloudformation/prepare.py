@@ -258,7 +258,9 @@ def check_resources(origin: Origin, prepared: Prepared) -> None:
             kind = resource_type(origin, body.type)
             assert kind is not None
             properties = evaluate(body.properties, scope)
-            schema.check(kind, properties, logical_id)
+            converted = schema.check(kind, properties, logical_id)
+            if kind.check is not None:
+                kind.check(converted)
             _check_policies(body, scope)
             _check_dynamic(origin, properties)
         for root in [

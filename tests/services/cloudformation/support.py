@@ -211,11 +211,17 @@ PROPERTIES = {
     "Tags": [{"Key": STRING, "Value": STRING}],
 }
 
+def _check(properties: Request) -> None:
+    if properties.get("Color") == "invisible":
+        raise Fault("ValidationException", "no thing is invisible")
+
+
 THING = ResourceType(
     name="Test::Thing",
     properties=PROPERTIES,
     replace=frozenset({"Name", "Shape", "Nested.Fixed"}),
     attributes=frozenset({"Arn", "Color"}),
+    check=_check,
     create=_create,
     update=_update,
     delete=_delete,

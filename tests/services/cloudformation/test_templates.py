@@ -45,6 +45,7 @@ from tests.services.cloudformation.test_stacks import TWO, refuse, refused, run
             "ValidationError",
             "Template error: resource Good does not support attribute type Weight in Fn::GetAtt",
         ),
+        (thing(Color="invisible"), "ValidationException", "no thing is invisible"),
         (
             {**thing(), "DeletionPolicy": "Snapshot"},
             "ValidationError",
