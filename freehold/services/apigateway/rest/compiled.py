@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import orjson
+
+from freehold.kit import arns
 from freehold.rules.http_routes import Routes
 from freehold.rules.resource_policies import Policy, compile_policy
 from freehold.services.apigateway import access_log, functions, index
@@ -15,6 +19,7 @@ from freehold.store.base import ReadTx
 
 ACCOUNT_RATE, ACCOUNT_BURST = 10_000.0, 5_000
 """API Gateway's documented default quota per account and region."""
+_REST = re.compile(r"\Aexecute-api:/(.*)", re.S)
 Line = Callable[[Mapping[str, str]], str]
 
 
@@ -76,11 +81,26 @@ def load(tx: ReadTx, api_id: str, owner: index.Owner, version: bytes, now: float
     stages = {}
     for shape in state.stages(tx, space, api_id):
         deployed = state.find_deployment(tx, space, api_id, shape["deploymentId"]).draft
-        stages[shape["stageName"]] = _stage(shape, deployed, now)
+        prefix = arns.make("execute-api", owner.region, owner.account, api_id)
+        stages[shape["stageName"]] = _stage(shape, deployed, prefix, now)
     return Compiled(version, owner, draft.api["name"], stages)
 
 
-def _stage(shape: Shape, deployed: Draft, now: float) -> Stage:
+def _policy(text: str | None, prefix: str) -> Policy | None:
+    """A resource policy, its short resources (`execute-api:/stage/METHOD/path`) written out for this API."""
+    if not text:
+        return None
+    document = orjson.loads(text)
+    statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+    for statement in statements:
+        for member in ("Resource", "NotResource"):
+            if member in statement:
+                given = statement[member] if isinstance(statement[member], list) else [statement[member]]
+                statement[member] = [_REST.sub(lambda found: f"{prefix}/{found[1]}", one, count=1) for one in given]
+    return compile_policy(orjson.dumps(document).decode())
+
+
+def _stage(shape: Shape, deployed: Draft, prefix: str, now: float) -> Stage:
     variables = shape.get("variables", {})
     resources = []
     for resource in deployed.resources.values():
@@ -92,7 +112,6 @@ def _stage(shape: Shape, deployed: Draft, now: float) -> Stage:
             resources.append((f"ANY {resource['path']}", methods))
     log = shape.get("accessLogSettings") or {}
     logged = bool(log.get("destinationArn") and log.get("format"))
-    policy = deployed.api.get("policy")
     return Stage(
         shape["stageName"],
         shape["deploymentId"],
@@ -101,7 +120,7 @@ def _stage(shape: Shape, deployed: Draft, now: float) -> Stage:
         variables,
         frozenset(kind.lower() for kind in deployed.api.get("binaryMediaTypes", [])),
         deployed.gateway_responses,
-        compile_policy(policy) if policy else None,
+        _policy(deployed.api.get("policy"), prefix),
         shape["tracingEnabled"],
         access_log.log_group(log["destinationArn"]) if logged else None,
         access_log.compile_format(log["format"]) if logged else None,
