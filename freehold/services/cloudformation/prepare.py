@@ -226,8 +226,8 @@ async def _transform(
             document = extensions.expand(document, scope)
         elif name == sam.NAME:
             cache: OrderedDict[str, str] = origin.platform.own.setdefault("cloudformation.sam", OrderedDict())
-            strings = {key: ",".join(value) if isinstance(value, list) else value for key, value in typed.items()}
-            document = await sam.transform(cache, document, strings, origin.region)
+            # Macros get parameters of list types as lists.
+            document = await sam.transform(cache, document, typed, origin.region)
         elif name == includes.NAME and isinstance(item, dict):
             document = await includes.include_top(origin, document, item, scope)
         else:

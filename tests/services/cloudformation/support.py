@@ -211,6 +211,7 @@ PROPERTIES = {
     "Tags": [{"Key": STRING, "Value": STRING}],
 }
 
+
 def _check(properties: Request) -> None:
     if properties.get("Color") == "invisible":
         raise Fault("ValidationException", "no thing is invisible")
