@@ -13,8 +13,8 @@ from pathlib import Path
 
 from freehold.runtime.base import RuntimeUnavailable
 
-OLDEST_PYTHON = 8
-"""Minor version: the bootstrap needs 3.8."""
+OLDEST_PYTHON = 10
+"""Minor version: the bootstrap needs 3.8, but the SDK that functions find beside it needs 3.10."""
 _PYTHON = re.compile(r"python3\.(\d+)$")
 _NODE = re.compile(r"nodejs(\d+)\.x$")
 _PROBE = "import ctypes, json, logging, socket, ssl, sys, zlib; print(*sys.version_info[:2], sys.base_prefix)"
