@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -120,7 +121,7 @@ def settled_reports(session: boto3.Session, url: str, expected: int) -> list[dic
     return found
 
 
-def run(platform: Platform, orders: int) -> None:
+def run(platform: Platform, orders: int) -> Api:
     """Deploy, drive, and print the table."""
     session = boto3.Session("test", "test", region_name="us-east-1")
     begun = time.perf_counter()
@@ -151,7 +152,8 @@ def run(platform: Platform, orders: int) -> None:
     print()
     for name, value in rows:
         print(f"  {name:<{width}}  {value}")
-    print(f"\n  try: curl {platform.url}{api.prefix}/customers/ada/orders\n", flush=True)
+    print(flush=True)
+    return api
 
 
 def main() -> None:
@@ -162,17 +164,22 @@ def main() -> None:
     asked = options.parse_args()
     data = tempfile.mkdtemp(prefix="freehold-demo-")
     os.chmod(data, 0o711)
-    print("Starting Freehold ...", flush=True)
-    platform = Platform(data, asked.port or (4566 if asked.keep else 0))
+    kept = False
     try:
-        run(platform, asked.orders)
-    except BaseException:
-        platform.stop()
-        raise
-    if asked.keep:
+        print("Starting Freehold ...", flush=True)
+        platform = Platform(data, asked.port or (4566 if asked.keep else 0))
+        try:
+            api = run(platform, asked.orders)
+            kept = asked.keep
+        finally:
+            if not kept:
+                platform.stop()
+    finally:
+        if not kept:
+            shutil.rmtree(data, ignore_errors=True)
+    if kept:
+        print(f"  try: curl {platform.url}{api.prefix}/customers/ada/orders\n")
         print(f"  It keeps running at {platform.url} (data in {data}); stop it with: kill {platform.process.pid}\n")
-        return
-    platform.stop()
 
 
 if __name__ == "__main__":

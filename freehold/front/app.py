@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -43,7 +44,12 @@ class App:
         request = _request(scope)
         request_id = self.platform.ids.uuid()
         try:
-            response = await self._respond(request, receive, request_id)
+            try:
+                response = await self._respond(request, receive, request_id)
+            except asyncio.CancelledError:  # a server that stops cancels what it could not finish in time
+                response = Response(
+                    503, [("content-type", "text/plain"), ("connection", "close")], b"Freehold is stopping.\n"
+                )
             await _send(response, request.method, send)
         except Disconnected:
             return

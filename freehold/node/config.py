@@ -6,6 +6,7 @@ This is the only module that reads the environment.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -38,8 +39,12 @@ class Config:
                 f"Freehold in open mode accepts any credentials and therefore binds loopback only, not {self.bind}. "
                 "Add --guarded to serve other machines."
             )
-        if not (len(self.account) == 12 and self.account.isdigit()):
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"The port must be between 0 and 65535, not {self.port}.")
+        if not re.fullmatch(r"\d{12}", self.account, re.ASCII):
             raise ConfigError(f"The account must be 12 digits, not {self.account!r}.")
+        if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", self.region):
+            raise ConfigError(f"The region must be a name like us-east-1, not {self.region!r}.")
 
 
 def load(flags: Mapping[str, Any]) -> Config:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import gc
 import logging
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import uvicorn
@@ -27,6 +31,25 @@ class CannotServe(Exception):
     """The server cannot start; the text says why and what to do."""
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, except that a signal ends `serve` and nothing else.
+
+    uvicorn raises it again when it has stopped: SIGTERM would kill the process, and SIGINT cancel the task, before the
+    node is closed (logs flushed, sandboxes and temporary files removed).
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
 def listen(config: Config) -> socket.socket:
     """A listening socket. Raises CannotServe when the port is taken or not ours to take."""
     family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
@@ -38,11 +61,16 @@ def listen(config: Config) -> socket.socket:
     except OSError as problem:
         sock.close()
         raise CannotServe(
-            f"Port {config.port} on {config.bind} cannot be used: {problem.strerror}. "
-            "Stop what listens there, or choose another with --port."
+            f"Port {config.port} on {config.bind} cannot be used: {problem.strerror}. {_way_out(problem)}"
         ) from problem
     sock.setblocking(False)
     return sock
+
+
+def _way_out(problem: OSError) -> str:
+    if problem.errno == errno.EADDRINUSE:
+        return "Stop what listens there, or choose another with --port."
+    return "Choose another with --port, or another address with --bind."
 
 
 async def open_store(config: Config, data: Path) -> Store:
@@ -85,7 +113,7 @@ async def serve(config: Config) -> None:
 
 
 async def _run(node: Node, sock: socket.socket, config: Config, settings: Settings) -> None:
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             node.app,
             http=Protocol,
