@@ -1,0 +1,104 @@
+"""`python -m bench`: Freehold and ministack in turn, on this machine in this run; writes bench/RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import cold, report, startup
+from bench.servers import HERE, Server, freehold, ministack, peer_environment, scratch
+
+LOAD_TOOL = HERE.parent.parent / "shared" / "tools" / "load.py"
+OPERATIONS = (
+    "ddb_put",
+    "ddb_get",
+    "ddb_query",
+    "s3_put_1k",
+    "s3_get_1k",
+    "s3_get_1m",
+    "lambda_warm",
+    "httpapi_get",
+)
+CONNECTIONS = (32, 1)
+Figures = dict[tuple[str, str, int], dict[str, Any]]
+"""(server, operation, connections) -> what load.py measured."""
+
+
+def load(tool: Path, server: Server, operation: str, connections: int, seconds: float) -> dict[str, Any]:
+    """One measurement by load.py. An operation that the server cannot do is reported as `unsupported`."""
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as out:
+        command = [
+            *(sys.executable, str(tool), "--endpoint", server.url, "--ops", operation, "--conns", str(connections)),
+            *("--seconds", str(seconds), "--pid", str(server.process.pid), "--json", out.name),
+            *("--runtime", cold.RUNTIME),
+        ]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        found: dict[str, Any] = json.loads(out.read().splitlines()[-1])
+    return found
+
+
+def measure(tool: Path, servers: list[Server], operations: list[str], seconds: float, rounds: int) -> Figures:
+    """Each operation on each server in turn, `rounds` times; the round with the most requests counts."""
+    figures: Figures = {}
+    for operation in operations:
+        for connections in CONNECTIONS:
+            for turn in range(rounds):
+                for server in servers if turn % 2 == 0 else reversed(servers):
+                    found = load(tool, server, operation, connections, seconds / rounds)
+                    key = (server.name, operation, connections)
+                    if found.get("rps", 0) >= figures.get(key, {}).get("rps", 0):
+                        figures[key] = found
+            print(report.line(figures, operation, connections), flush=True)
+    return figures
+
+
+def main() -> None:
+    """Measure and write the report."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0, help="per operation, server and number of connections")
+    parser.add_argument("--rounds", type=int, default=2, help="turns into which these seconds are divided")
+    parser.add_argument("--ops", default=",".join(OPERATIONS), help="operations of load.py, comma separated")
+    parser.add_argument("--cold", type=int, default=12, help="functions started cold, of each kind")
+    parser.add_argument("--starts", type=int, default=5, help="starts of each server")
+    parser.add_argument("--load-tool", type=Path, default=LOAD_TOOL, help="load.py")
+    parser.add_argument(
+        "--peer", default=os.environ.get("FREEHOLD_BENCH_PEER"), help="a virtual environment of ministack"
+    )
+    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md")
+    given = parser.parse_args()
+    if not given.load_tool.exists():
+        sys.exit(f"bench: there is no {given.load_tool}; say where load.py is with --load-tool")
+    peer = peer_environment(given.peer)
+    began = time.time()
+    starts = {
+        "freehold": startup.measure(lambda where: freehold(where / "data"), given.starts),
+        "ministack": startup.measure(lambda where: ministack(peer), given.starts),
+    }
+    colds: dict[tuple[str, str], float] = {}
+    with scratch() as directory:
+        servers = [ministack(peer), freehold(Path(directory) / "data")]
+        try:
+            for server in servers:
+                server.start(Path(directory))
+            for server in servers:
+                cold.p50(server.url, cold.PLAIN, 1)
+                colds[server.name, "plain"] = cold.p50(server.url, cold.PLAIN, given.cold)
+            colds["freehold", "boto3"] = cold.p50(servers[1].url, cold.WITH_BOTO3, given.cold)
+            figures = measure(given.load_tool, servers, given.ops.split(","), given.seconds, given.rounds)
+        finally:
+            for server in servers:
+                if hasattr(server, "process"):
+                    server.stop()
+    given.output.write_text(report.markdown(figures, starts, colds, began, given.seconds, peer))
+    print(f"wrote {given.output}")
+
+
+if __name__ == "__main__":
+    main()

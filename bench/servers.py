@@ -1,0 +1,151 @@
+"""The servers that are measured: Freehold on its durable default, and ministack from PyPI, which keeps all in memory."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PEER_PACKAGES = ("ministack", "aws-sam-translator", "boto3")
+START_SECONDS = 60
+PROBE = (
+    b'{"Limit":1}',
+    {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"},
+)
+"""The first call that a server has to answer: a ListTables."""
+
+
+@dataclass
+class Server:
+    """A running server; `started` is seconds from the command to the first successful call."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    port: int
+    process: subprocess.Popen[bytes] = field(init=False)
+    started: float = 0.0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, where: Path) -> None:
+        """Start in the directory `where` and wait for the first answer. Raises RuntimeError when there is none."""
+        log = (where / f"{self.name}.log").open("ab")
+        began = time.perf_counter()
+        self.process = subprocess.Popen(
+            self.command, cwd=where, env=self.environment, stdout=log, stderr=log, start_new_session=True
+        )
+        while not self._answers():
+            if self.process.poll() is not None or time.perf_counter() - began > START_SECONDS:
+                raise RuntimeError(f"{self.name} does not start; see {log.name}")
+            time.sleep(0.002)
+        self.started = time.perf_counter() - began
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("POST", "/", *PROBE)
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Stop it, its whole session if it must be."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def freehold(data: Path) -> Server:
+    """Freehold from this checkout, durable, sandboxed, in open mode."""
+    port = free_port()
+    command = [sys.executable, "-m", "freehold", "up", "--port", str(port), "--data", str(data)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    return Server("freehold", command, environment, port)
+
+
+def ministack(environment_dir: Path) -> Server:
+    """The peer, on loopback only, as its makers start it."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "PATH": f"{environment_dir / 'bin'}:{os.environ.get('PATH', os.defpath)}",
+    }
+    return Server("ministack", [str(environment_dir / "bin" / "ministack")], environment, port)
+
+
+def peer_environment(given: str | None) -> Path:
+    """The virtual environment of the peer: the given one, or bench/.venv-peer, made if it is missing."""
+    where = Path(given) if given else HERE / ".venv-peer"
+    if not (where / "bin" / "ministack").exists():
+        print(f"Installing {', '.join(PEER_PACKAGES)} into {where}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(where)], check=True)
+        pip = [str(where / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*pip, *PEER_PACKAGES], check=True)
+    return where.absolute()
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A directory for data and logs that functions' processes can pass through."""
+    made = tempfile.TemporaryDirectory(prefix="freehold-bench-", ignore_cleanup_errors=True)
+    Path(made.name).chmod(0o711)
+    return made
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of one process, in MB of 1,000,000 bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def zygotes(server: Server) -> list[int]:
+    """The template processes of functions, below a Freehold server."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        pid = int(entry.parent.name)
+        if words[0].rpartition(b"/")[2].startswith(b"python") and any(w.endswith(b"freehold_zygote.py") for w in words):
+            if server.process.pid in _ancestors(pid):
+                found.append(pid)
+    return sorted(found)
+
+
+def _ancestors(pid: int) -> list[int]:
+    found: list[int] = []
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+        found.append(pid)
+    return found
