@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from freehold.runtime.crew import Crew
 
 _MOMENT = 0.015
+_BURST = 0.25
+"""Seconds after its initialization from which an instance has its share of a core and no more: what a first invocation
+sets up by itself (an SDK client takes 50 ms of a core) would take seconds at the share of a small function."""
 
 
 class _Running:
@@ -70,10 +73,14 @@ class Instance(Process):
         failure = await asyncio.wait_for(asyncio.shield(self._ready), seconds)
         self.init_ms = self.elapsed_ms()
         if failure is None and self.group is not None:
-            self.group.share_cpu(self.spec.memory_mb)
+            self._loop.call_later(_BURST, self._share_cpu)
         if self._refused and failure is not None:
             raise StartFailed(f"refused: {self._refused}")
         return failure
+
+    def _share_cpu(self) -> None:
+        if self.group is not None and self.state not in (State.DYING, State.DEAD):
+            self.group.share_cpu(self.spec.memory_mb)
 
     def elapsed_ms(self) -> float:
         """Since user code began to load."""
