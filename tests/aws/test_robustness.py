@@ -269,7 +269,7 @@ def test_nothing_of_the_server_or_of_others_is_in_sight(aws: Client, account: st
     pid = server.process.pid
     paths = [str(server.data), str(server.data / "store.db"), str(server.data / "functions"), "/root", "/home",
              f"/proc/{pid}/environ", f"/proc/{pid}/maps", f"/proc/{pid}/root", "/proc/1/environ", "/proc/1/root",
-             "/proc/1/cwd", "/proc/1/fd", "/proc/1/mem", "/etc/shadow", "/.code", "/.code/0", "/var/task/../other",
+             "/proc/1/cwd", "/proc/1/fd/4", "/proc/1/mem", "/etc/shadow", "/.code", "/.code/0", "/var/task/../other",
              "/proc/kcore", "/dev/mem", "/proc/sysrq-trigger", "/sys/fs/cgroup", os.getcwd(), os.path.abspath(__file__),
              "/dev/pts/0", "/var/lib", "/var/run"]  # fmt: skip
     with Neighbour(client, account):
@@ -323,7 +323,7 @@ def handler(event, context):
         "device": attempt(lambda: os.mknod("/tmp/sda", 0o60600, os.makedev(8, 0))),
         "raw socket": attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)),
         "group": attempt(lambda: open("/sys/fs/cgroup/memory/memory.limit_in_bytes", "w")),
-        "oom": attempt(lambda: open("/proc/1/oom_score_adj", "w").write("-1000")),
+        "oom": attempt(lambda: os.write(os.open("/proc/1/oom_score_adj", os.O_WRONLY), b"-1000")),
         "signal everybody in sight": attempt(lambda: os.kill(-1, signal.SIGKILL)),
     }
     return got
@@ -342,7 +342,7 @@ def test_others_cannot_be_signalled_traced_or_mounted_over(aws: Client, account:
     assert set(got.pop("signal neighbours")) <= {1, 3}, "no permission, or no such process"
     assert got["own code"] == 30, "a read-only file system"
     assert "worked" not in got.values(), got
-    for name in ("ptrace", "ptrace init", "mount", "bind", "umount", "remount", "unshare", "chroot", "setuid"):
+    for name in ("ptrace", "ptrace init", "mount", "bind", "umount", "remount", "unshare", "chroot"):
         assert got[name] == 1, name
 
 
