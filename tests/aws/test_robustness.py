@@ -419,7 +419,7 @@ def handler(event, context):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the bootstrap uses curl")
 def test_another_function_s_runtime_api_is_closed(aws: Client, account: str, server: Server) -> None:
     client = aws("lambda")
-    make(client, account, "victim", "", Runtime="provided.al2023", Code={"ZipFile": _executable(BOOTSTRAP)})
+    make(client, account, "victim", "", Runtime="provided.al2023", Code={"ZipFile": executable(BOOTSTRAP)})
     make(client, account, "burglar", BURGLAR, MemorySize=1769, Timeout=60)
     before = _listening(server.process.pid)
     with Neighbour(client, account), concurrent.futures.ThreadPoolExecutor(1) as threads:
@@ -449,7 +449,7 @@ def _listening(pid: int) -> set[int]:
     return {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own}
 
 
-def _executable(text: str) -> bytes:
+def executable(text: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as opened:
         entry = zipfile.ZipInfo("bootstrap")
