@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from freehold.kit.faults import Fault
@@ -75,6 +76,11 @@ class Found:
     weight: float
 
 
+@lru_cache(maxsize=4_096)
+def _stamp_key(account: str, region: str, name: str) -> bytes:
+    return rows.Keys(account, region).stamp(name)
+
+
 class Engine:
     """The data plane of Lambda in one server; `platform.own["lambda"]`."""
 
@@ -92,7 +98,7 @@ class Engine:
     async def resolve(self, name: FunctionName) -> tuple[Entry, Route]:
         """The route of an address, compiled at first use. Raises ResourceNotFoundException."""
         key = name[:3]
-        stamp_key = rows.Keys(name.account, name.region).stamp(name.name)
+        stamp_key = _stamp_key(name.account, name.region, name.name)
         stamp = await self.platform.store.read(lambda tx: tx.get(stamp_key))
         entry = self._entries.get(key)
         if entry is not None and entry.stamp == stamp and entry.expires > self._monotonic():
