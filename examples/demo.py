@@ -39,7 +39,16 @@ class Platform:
     def __init__(self, data: str, port: int) -> None:
         begun = time.perf_counter()
         command = [sys.executable, "-m", "freehold", "up", "--port", str(port), "--data", data]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        log = Path(data) / "server.log"
+        with log.open("w") as errors:  # not this terminal: one that is kept outlives it
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
         assert self.process.stdout is not None
         for line in self.process.stdout:
             found = re.search(r"ready at (http://\S+)", line)
@@ -47,7 +56,7 @@ class Platform:
                 self.url = found.group(1)
                 self.seconds_to_ready = time.perf_counter() - begun
                 return
-        sys.exit("Freehold did not start; its message is above.")
+        sys.exit(log.read_text().strip())
 
     def stop(self) -> None:
         """As Ctrl-C would."""
