@@ -24,6 +24,7 @@ RATIOS = {
 LATENCIES = {"ddb_put": 0.7, "lambda_warm": 1.0, "httpapi_get": 1.5}
 """Operation -> milliseconds p50 at one connection that are wanted."""
 COLD = {"plain": ("plain handler", 30.0), "boto3": ("handler that makes a boto3 client", 130.0)}
+TIMES = "\N{MULTIPLICATION SIGN}"
 NOTES = Path(__file__).parent / "NOTES.md"
 
 
@@ -49,9 +50,10 @@ def markdown(
     head = [
         "# Results",
         "",
-        f"Written by `./dev bench` on {when}: {_machine()}; {seconds:g} s per operation, server and number of connections,",
-        "the two servers in turn. Freehold as it is by default: every write durable before it is acknowledged, functions",
-        f"sandboxed. {_version(peer)} keeps everything in memory and runs functions unsandboxed. The load generator shares",
+        f"Written by `./dev bench` on {when}: {_machine()}; {seconds:g} s per operation, server and number of connections",
+        "(functions at 32 connections six times that: the peer needs long to start 32 instances), the two servers in turn.",
+        "Freehold as it is by default: every write durable before it is acknowledged, functions sandboxed.",
+        f"{_version(peer)} keeps everything in memory and runs functions unsandboxed. The load generator shares",
         "the processors with the server it measures. `bench/NOTES.md` holds what the profile shows.",
         "",
     ]
@@ -67,10 +69,10 @@ def _throughput(figures: Figures) -> list[str]:
         theirs = figures.get(("ministack", operation, 32), {})
         if ours.get("rps") and theirs.get("rps"):
             ratio = ours["rps"] / theirs["rps"]
-            cells = (f"{ours['rps']:,.0f}", f"{theirs['rps']:,.0f}", f"{ratio:.2f}×", f"≥ {wanted:g}×")
+            cells = (f"{ours['rps']:,.0f}", f"{theirs['rps']:,.0f}", f"{ratio:.2f}{TIMES}", f"≥ {wanted:g}{TIMES}")
             rows.append((name, *cells, _met(ratio >= wanted), _errors(ours)))
         else:
-            rows.append((name, _said(ours), _said(theirs), "", f"≥ {wanted:g}×", _met(None), _errors(ours)))
+            rows.append((name, _said(ours), _said(theirs), "", f"≥ {wanted:g}{TIMES}", _met(None), _errors(ours)))
     return _table("Requests/s, 32 connections", ("", "Freehold", "ministack", "ratio", "target", "met", "errors"), rows)
 
 
@@ -157,7 +159,8 @@ def _said(found: Mapping[str, Any]) -> str:
 
 def _machine() -> str:
     kernel = platform.release().partition("-")[0]
-    return f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end"
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}, load average {load:.1f} at the end"
 
 
 def _version(peer: Path) -> str:

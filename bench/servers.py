@@ -134,9 +134,10 @@ def zygotes(server: Server) -> list[int]:
         except OSError:
             continue
         pid = int(entry.parent.name)
-        if words[0].rpartition(b"/")[2].startswith(b"python") and any(w.endswith(b"freehold_zygote.py") for w in words):
-            if server.process.pid in _ancestors(pid):
-                found.append(pid)
+        python = words[0].rpartition(b"/")[2].startswith(b"python")
+        template = python and any(word.endswith(b"freehold_zygote.py") for word in words)
+        if template and server.process.pid in _ancestors(pid):
+            found.append(pid)
     return sorted(found)
 
 
