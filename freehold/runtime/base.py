@@ -151,6 +151,10 @@ class FunctionRuntime(Protocol):
         configuration). Raises RuntimeUnavailable by name with what to install."""
         ...
 
+    def expect(self, runtime: str) -> None:
+        """A function of this runtime was made: get ready in the background for its first start."""
+        ...
+
     def retire(self, arn: str) -> None:
         """Let instances of any key of this function (unqualified ARN) finish what they run and go."""
         ...

@@ -80,12 +80,13 @@ class Launcher:
         """Every instance has a host uid of its own."""
         return self._host.users is not None
 
-    async def warm_up(self) -> None:
-        """Start the templates of the default interpreter, one after the other, so that the first function finds them."""
+    async def warm_up(self, interpreter: Interpreter | None = None) -> None:
+        """Start the templates of an interpreter (default: the server's own), one after the other, so that the first
+        function finds them."""
         for preload in (None, _SDK):
             if self.mode == ZYGOTE and (preload is None or self._host.packages):
                 with contextlib.suppress(ZygoteDied, TimeoutError):
-                    await self._zygote(self.interpreters.own, preload).ready()
+                    await self._zygote(interpreter or self.interpreters.own, preload).ready()
 
     def prepare(self, spec: FunctionSpec) -> None:
         """What takes file reads: layers merged, sources scanned, interpreters sought. On a worker thread."""

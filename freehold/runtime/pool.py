@@ -143,6 +143,10 @@ class Pool:
         interpreter = self._interpreters.resolve(runtime)
         return runtime if interpreter is None else interpreter.name
 
+    def expect(self, runtime: str) -> None:
+        if self._crew is not None and runtime.startswith("python"):
+            self._spawn(self._crew.launcher.warm_up(self._interpreters.resolve(runtime)))
+
     def retire(self, arn: str) -> None:
         for instance in list(self._instances):
             owner = instance.spec.arn

@@ -28,6 +28,7 @@ _CREDENTIALS = struct.Struct("3i")
 _PIPE_BYTES = 1024 * 1024
 _HELLO_SECONDS = 20.0
 _LAST_WORDS_SECONDS = 0.1
+_MOMENT_SECONDS = 0.005
 
 
 class StartFailed(Exception):
@@ -167,7 +168,8 @@ class Process:
         self._loop.remove_reader(self._control.fileno())
         self._control_gone = True
         if self.runtime_api is None and self._connections:
-            self._loop.call_later(_LAST_WORDS_SECONDS, self._died)
+            # Twice: a loop that was held up runs its timers before it hears, and so must hear once in between.
+            self._loop.call_later(_LAST_WORDS_SECONDS, self._loop.call_later, _MOMENT_SECONDS, self._died)
         else:
             self._died()
 

@@ -38,11 +38,13 @@ def timestamp(seconds: float) -> str:
 
 
 def resolve_runtime(call: Call, runtime: str) -> str:
-    """What will really run; InvalidParameterValueException names what to install where nothing can."""
+    """What will really run, and is made ready; InvalidParameterValueException names what to install where nothing can."""
     try:
-        return call.platform.runtime.resolve(runtime)
+        runs_on = call.platform.runtime.resolve(runtime)
     except RuntimeUnavailable as error:
         raise Fault("InvalidParameterValueException", str(error), Type="User") from error
+    call.platform.runtime.expect(runtime)
+    return runs_on
 
 
 def check_role(call: Call, role: str) -> None:

@@ -68,6 +68,9 @@ class FakeRuntime:
         self.sink.invocation_ended(spec, stream, invocation, outcome)
         return outcome
 
+    def expect(self, runtime: str) -> None:
+        pass
+
     def resolve(self, runtime: str) -> str:
         if runtime.startswith("java"):
             raise RuntimeUnavailable(f"{runtime} needs a JVM: install openjdk")
