@@ -304,9 +304,15 @@ class Instance(Process):
     def _ended(self, failure: Failure) -> None:
         if not self._ready.done():
             self._ready.set_result(failure)
-        if self._running is not None:
-            self._log_exit(self._running.invocation, failure)
-            self._end(failure)
+        if self._running is None:
+            return
+        told = self._ready.result()
+        if told is not None and told is not failure:
+            # The runtime said why it cannot begin and is gone before `fail_announced` had its turn.
+            self._end(told)
+            return
+        self._log_exit(self._running.invocation, failure)
+        self._end(failure)
 
     def _log_exit(self, invocation: Invocation, failure: Failure) -> None:
         message = str(failure.document["errorMessage"]).replace("{request_id}", invocation.request_id)
