@@ -15,7 +15,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.aws.conftest import Server, start, stop
+from tests.aws.conftest import Server, needs_isolation, start, stop
 from tests.aws.test_lambda import make
 
 
@@ -59,6 +59,7 @@ def test_an_accepted_event_survives_a_kill(tmp_path: Path) -> None:
         stop(running)
 
 
+@needs_isolation
 def test_functions_of_a_guarded_server_call_it_with_their_role(tmp_path: Path) -> None:
     running = start(tmp_path / "data", "--guarded")
     try:
@@ -73,6 +74,7 @@ def test_functions_of_a_guarded_server_call_it_with_their_role(tmp_path: Path) -
         stop(running)
 
 
+@needs_isolation
 def test_a_guarded_server_checks_the_signatures_of_iam_urls(tmp_path: Path) -> None:
     running = start(tmp_path / "data", "--guarded")
     try:

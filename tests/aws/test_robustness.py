@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.aws.conftest import Server
+from tests.aws.conftest import Server, isolated
 from tests.aws.test_lambda import call, make
 
 Client = Callable[..., Any]
@@ -130,8 +130,11 @@ def handler(event, context):
         got, answer = call(client, "bad")
     if kind == "RuntimeError":
         assert answer["FunctionError"] == "Unhandled" and (got["errorType"], got["errorMessage"]) == (kind, message)
-    else:
+    elif (kind, message) != TIMEOUT or got["errorType"] == TIMEOUT[0]:
         assert got == failure(answer, kind, message)
+    else:
+        # Where memory is judged by resident sizes, a thousand forks may exceed it before their time is over.
+        assert "os.fork" in body and not isolated() and got == failure(answer, *KILLED)
     assert call(client, "bad", {"well": True})[0] == "well", "the next invocation gets an instance"
 
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from freehold.runtime.host import default_node_modules
-from tests.aws.conftest import Server, start, stop
+from tests.aws.conftest import Server, isolated, needs_isolation, start, stop
 from tests.aws.test_lambda import call, make, zipped
 from tests.aws.test_lambda_servers import guarded, root
 from tests.aws.test_robustness import executable
@@ -103,6 +103,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     stop(running)
 
 
+@needs_isolation
 @pytest.mark.parametrize("settings", RUNTIMES)
 def test_and_in_guarded_mode_with_the_credentials_of_their_role(locked: Server, settings: dict[str, Any]) -> None:
     session = boto3.session.Session(*root(locked), region_name="us-east-1")
@@ -163,3 +164,11 @@ def test_what_is_no_bootstrap_is_said(aws: Client, account: str) -> None:
     got, _answer = call(client, "plain")
     assert got["errorType"] == "Runtime.InvalidEntrypoint"
     assert got["errorMessage"].endswith("Error: fork/exec /var/task/bootstrap: permission denied")
+
+
+@pytest.mark.skipif(isolated(), reason="this host offers full isolation")
+def test_a_guarded_server_runs_nothing_without_full_isolation(locked: Server) -> None:
+    client, account = guarded(locked)
+    make(client, account, "refused", "def handler(event, context): return 1")
+    with pytest.raises(client.exceptions.InvalidRuntimeException, match="only in full isolation with --guarded"):
+        client.invoke(FunctionName="refused")
