@@ -36,11 +36,12 @@ _PARENT = re.compile(r"[0-9a-f]{16}")
 
 
 class Trace:
-    """One position in a trace: its root, the segment that is parent to what follows, and whether it is recorded."""
+    """One position in a trace: its root, the segment that is parent to what follows, and whether it is recorded (None:
+    whoever is called decides)."""
 
     __slots__ = ("lineage", "parent", "root", "sampled")
 
-    def __init__(self, root: str, parent: str | None, sampled: bool, lineage: str | None = None) -> None:
+    def __init__(self, root: str, parent: str | None, sampled: bool | None, lineage: str | None = None) -> None:
         self.root, self.parent, self.sampled, self.lineage = root, parent, sampled, lineage
 
     @property
@@ -49,7 +50,8 @@ class Trace:
         parts = [f"Root={self.root}"]
         if self.parent is not None:
             parts.append(f"Parent={self.parent}")
-        parts.append(f"Sampled={int(self.sampled)}")
+        if self.sampled is not None:
+            parts.append(f"Sampled={int(self.sampled)}")
         if self.lineage:
             parts.append(f"Lineage={self.lineage}")
         return ";".join(parts)
@@ -123,10 +125,11 @@ class Traces:
             return True
         return self._ids.uniform() < 0.05
 
-    def begin(self, header: str | None, *, sampled: bool) -> Trace:
+    def begin(self, header: str | None, *, sampled: bool | None) -> Trace:
         """The trace of an incoming call: the one its header names, else a new one.
 
-        A header's `Sampled=1` or `Sampled=0` holds; `sampled` decides where it says nothing. Malformed parts are ignored.
+        A header's `Sampled=1` or `Sampled=0` holds; `sampled` decides where it says nothing (None: it is left to whoever
+        is called, as by a service that does not trace). Malformed parts are ignored.
         """
         fields = parse(header) if header else {}
         root = fields.get("Root", "")

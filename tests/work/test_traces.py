@@ -27,6 +27,8 @@ def test_without_a_header_a_trace_begins_in_awss_format():
     _, clock, traces = house()
     trace = traces.begin(None, sampled=True)
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Sampled=1", trace.header)
+    undecided = traces.begin(None, sampled=None)
+    assert undecided.header == f"Root={undecided.root}"
     assert int(trace.root[2:10], 16) == int(clock.now())
 
 

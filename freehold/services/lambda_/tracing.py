@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 
 def header_for(platform: Platform, spec: FunctionSpec, given: str | None) -> str | None:
-    """The X-Amzn-Trace-Id that an invocation starts with: the caller's, else a new one that is not sampled. None where
-    the function traces actively and so decides for itself."""
-    if given is not None or spec.tracing:
+    """The X-Amzn-Trace-Id that an invocation starts with: the caller's, else a new one that is not sampled. Where the
+    function traces actively it decides for itself about what the caller left open."""
+    if spec.tracing:
         return given
+    if given is not None:
+        return given if "Sampled=" in given else f"{given};Parent={platform.ids.hex(16)};Sampled=0"
     drawn = platform.ids.hex(40)
     return f"Root=1-{int(platform.clock.now()):08x}-{drawn[:24]};Parent={drawn[24:]};Sampled=0"
 

@@ -41,7 +41,7 @@ async def serve(platform: Platform, compiled: Compiled, asked: HostRequest) -> R
         return message(404)
     stage = compiled.stages[split[0]]
     now = platform.clock.now()
-    trace = platform.traces.begin(asked.http.headers.get("x-amzn-trace-id"), sampled=False)
+    trace = platform.traces.begin(asked.http.headers.get("x-amzn-trace-id"), sampled=None)
     request_id = platform.ids.letters(15, BASE62) + "="
     incoming = Incoming(
         asked,

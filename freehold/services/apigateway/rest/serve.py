@@ -29,7 +29,7 @@ async def serve(platform: Platform, compiled: Compiled, asked: HostRequest) -> R
         headers += [("x-amzn-requestid", asked.request_id), ("x-amz-apigw-id", extended_id)]
         return Response(403, headers, FORBIDDEN)
     begun = platform.clock.monotonic()
-    sampled = stage.tracing and platform.traces.decide()
+    sampled = platform.traces.decide() if stage.tracing else None
     trace = platform.traces.begin(asked.http.headers.get("x-amzn-trace-id"), sampled=sampled)
     name = f"{compiled.name}/{stage.name}"
     owner = compiled.owner
@@ -42,7 +42,8 @@ async def serve(platform: Platform, compiled: Compiled, asked: HostRequest) -> R
     response = await _answer(platform, exchange)
     response.headers = [pair for pair in response.headers if pair[0].lower() not in OWN]
     response.headers += [("x-amzn-requestid", asked.request_id), ("x-amz-apigw-id", extended_id)]
-    response.headers.append(("x-amzn-trace-id", trace.header))
+    said = trace.header if trace.sampled is not None else f"{trace.header};Sampled=0"
+    response.headers.append(("x-amzn-trace-id", said))
     elapsed = (platform.clock.monotonic() - begun) * 1e3
     if stage.tracing:
         segment.put(
