@@ -57,9 +57,12 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
 def package(template: dict[str, Any], base: Path, s3: Any, bucket: str) -> int:
     """Upload local code and point the template at it. Returns the number of packages."""
     uploaded: dict[Path, str] = {}
-    for resource in template.get("Resources", {}).values():
-        for name in LOCAL_CODE.get(resource.get("Type", ""), ()):
-            where = resource.get("Properties", {}).get(name)
+    resources = template.get("Resources") if isinstance(template, dict) else None
+    for resource in resources.values() if isinstance(resources, dict) else ():
+        kind = resource.get("Type") if isinstance(resource, dict) else None
+        for name in LOCAL_CODE.get(kind, ()) if isinstance(kind, str) else ():
+            properties = resource.get("Properties")
+            where = properties.get(name) if isinstance(properties, dict) else None
             if not isinstance(where, str) or where.startswith(("s3://", "http://", "https://")):
                 continue
             path = (base / where).resolve()
@@ -127,16 +130,27 @@ def _first_failure(cloudformation: Any, stack: str) -> str:
 def command(endpoint: str, template: str, stack: str | None) -> None:
     """`freehold deploy [TEMPLATE] [--stack NAME]`. Raises DeployError."""
     import boto3
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
     file = Path(template)
     if file.is_dir():
         file = file / "template.yaml"
     if not file.is_file():
         raise DeployError(f"There is no template at {file}.")
-    session = session_for_open_mode() if boto3.Session().get_credentials() is None else boto3.Session()
+    session = boto3.Session()
+    if session.get_credentials() is None:
+        session = session_for_open_mode()
+    elif session.region_name is None:
+        session = boto3.Session(region_name="us-east-1")
     name = stack or file.absolute().parent.name
     print(f"Deploying {file} as the stack {name} ...", file=sys.stderr)
-    for key, value in deploy(session, endpoint, file, name).items():
+    try:
+        outputs = deploy(session, endpoint, file, name)
+    except EndpointConnectionError as problem:
+        raise DeployError(f"Nothing answers at {endpoint}. Start it with: freehold up") from problem
+    except (BotoCoreError, ClientError, document.TemplateError, UnicodeDecodeError) as problem:
+        raise DeployError(str(problem)) from problem
+    for key, value in outputs.items():
         print(f"{key} = {value}")
 
 
