@@ -160,6 +160,16 @@ class Pool:
             return {"limits": self._limits}
         return {**self._crew.launcher.isolation(), "limits": self._limits}
 
+    def weakness(self) -> str:
+        if self._crew is None:
+            return ""
+        launcher, found = self._crew.launcher, []
+        if launcher.shares_pids:
+            found.append(f"Functions run unsandboxed on this host ({launcher.reason}).")
+        if self._crew.hierarchy is None:
+            found.append("No control groups on this host: memory is watched, CPU share and freezing are missing.")
+        return " ".join(found)
+
     async def close(self) -> None:
         if self._closing:
             return

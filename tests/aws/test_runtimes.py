@@ -172,3 +172,11 @@ def test_a_guarded_server_runs_nothing_without_full_isolation(locked: Server) ->
     make(client, account, "refused", "def handler(event, context): return 1")
     with pytest.raises(client.exceptions.InvalidRuntimeException, match="only in full isolation with --guarded"):
         client.invoke(FunctionName="refused")
+
+
+def test_the_configuration_says_what_isolation_is_missing(aws: Client, account: str) -> None:
+    client = aws("lambda")
+    make(client, account, "any", "def handler(event, context): return 1")
+    found = client.get_function_configuration(FunctionName="any")["RuntimeVersionConfig"].get("Error", {})
+    weaker = "on this host" in found.get("Message", "").replace("is not installed on this host", "")
+    assert weaker is not isolated()

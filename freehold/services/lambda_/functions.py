@@ -151,14 +151,18 @@ async def get_function_configuration(call: Call, request: dict[str, Any]) -> dic
     """The configuration of a version, by number, alias or none."""
     name = name_of(call, request)
     version = await call.platform.store.read(lambda tx: state.require_version(tx, name))
-    return describe_as(version, name)
+    return _describe_as(call, version, name)
 
 
-def describe_as(version: Version, name: FunctionName) -> dict[str, Any]:
-    """A version's configuration with the ARN under which it was asked for: an alias shows its own."""
+def _describe_as(call: Call, version: Version, name: FunctionName) -> dict[str, Any]:
+    """A version's configuration with the ARN under which it was asked for (an alias shows its own), and with what
+    isolation it lacks on this host."""
     shown = model.describe(version, name.account, name.region, qualified=bool(name.qualifier))
     if name.qualifier:
         shown["FunctionArn"] = name.qualified_arn
+    if weakness := call.platform.runtime.weakness():
+        error = shown["RuntimeVersionConfig"].setdefault("Error", {"ErrorCode": "WeakerIsolation", "Message": ""})
+        error["Message"] = f"{error['Message']} {weakness}".strip()
     return shown
 
 
@@ -171,7 +175,7 @@ async def get_function(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
     version, function = await call.platform.store.read(body)
     shown: dict[str, Any] = {
-        "Configuration": describe_as(version, name),
+        "Configuration": _describe_as(call, version, name),
         "Code": {"RepositoryType": "S3", "Location": await code_url(call, version.package)},
     }
     if function.tags and not name.qualifier:

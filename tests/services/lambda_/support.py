@@ -52,6 +52,7 @@ class FakeRuntime:
         self.retired: list[str] = []
         self.seen: list[tuple[FunctionSpec, Invocation]] = []
         self.output: list[bytes] = []
+        self.lacks = ""
 
     async def _echo(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         return Outcome(invocation.payload, duration_ms=1.23, billed_ms=2, memory_used_mb=40)
@@ -67,6 +68,9 @@ class FakeRuntime:
         outcome = await self.body(spec, invocation)
         self.sink.invocation_ended(spec, stream, invocation, outcome)
         return outcome
+
+    def weakness(self) -> str:
+        return self.lacks
 
     def expect(self, runtime: str) -> None:
         pass

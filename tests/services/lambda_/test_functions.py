@@ -28,6 +28,10 @@ def test_the_configuration_says_what_really_runs() -> None:
         made = await world.create(Runtime="python3.13")
         assert made["Runtime"] == "python3.13"
         assert "python3.11" in made["RuntimeVersionConfig"]["Error"]["Message"]
+        world.runtime.lacks = "No walls."
+        shown = await world("GetFunctionConfiguration", FunctionName="hello")
+        message = shown["RuntimeVersionConfig"]["Error"]["Message"]
+        assert "python3.11" in message and message.endswith(" No walls.")
         await refused(world.create("j", Runtime="java21"), "InvalidParameterValueException", "install openjdk")
 
     run(body)
