@@ -1,243 +1,130 @@
-"""The server killed with kill -9 under load starts again on the same directory with everything acknowledged in place."""
+"""`kill -9` under load, over the wire: a server that starts again has everything that it acknowledged."""
 
 from __future__ import annotations
 
-import io
-import json
-import random
 import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.aws.conftest import Server, start, stop
+from tests.aws.test_lambda import call, make
 
-KILLS = 4
-SEED = 20261123
-MOST_EVENTS = 12
-"""Asynchronous invocations per round: enough to be caught in every state, few enough to be run in a second."""
-FUNCTION = """
-import boto3
-table = boto3.resource("dynamodb").Table("load")
-def handler(event, context):
-    table.put_item(Item={"pk": event["id"], "by": "function"})
-"""
-TEMPLATE = {
-    "Resources": {
-        "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "kept"}},
-        "Bucket": {"Type": "AWS::S3::Bucket", "DependsOn": "Parameter"},
-        "Table": {
-            "Type": "AWS::DynamoDB::Table",
-            "DependsOn": "Bucket",
-            "Properties": {
-                "BillingMode": "PAY_PER_REQUEST",
-                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            },
-        },
-        "Last": {
-            "Type": "AWS::SSM::Parameter",
-            "DependsOn": "Table",
-            "Properties": {"Type": "String", "Value": {"Ref": "Table"}},
-        },
-    },
-    "Outputs": {"Table": {"Value": {"Ref": "Table"}}},
-}
-
-
-class Load:
-    """Writers of every kind against one server, and what it acknowledged over all its lives."""
-
-    def __init__(self) -> None:
-        self.acknowledged: dict[str, set[str]] = {kind: set() for kind in ("item", "small", "large", "ssm", "event")}
-        self.stacks: list[str] = []
-        self.problems: list[Exception] = []
-        self._count = 0
-        self._changed = threading.Condition()
-
-    def run(self, server: Server, round_: int, kill_after: int) -> list[psutil.Process]:
-        """Write until `kill_after` requests of this round were acknowledged, then kill the server.
-
-        Returns the processes that it had below it.
-        """
-        self._count = 0
-        clients = {name: server.client(name) for name in ("dynamodb", "s3", "ssm", "lambda", "cloudformation")}
-        writers = [
-            ("item", lambda key: clients["dynamodb"].put_item(TableName="load", Item={"pk": {"S": key}})),
-            ("item", lambda key: clients["dynamodb"].put_item(TableName="load", Item={"pk": {"S": key}})),
-            ("small", lambda key: clients["s3"].put_object(Bucket="load", Key=key, Body=content(key, 700))),
-            ("large", lambda key: clients["s3"].put_object(Bucket="load", Key=key, Body=content(key, 100_000))),
-            ("ssm", lambda key: clients["ssm"].put_parameter(Name=f"/load/{key}", Value=key, Type="String")),
-            ("event", lambda key: invoke(clients["lambda"], key)),
-        ]
-        threads = [
-            threading.Thread(target=self._write, args=(kind, f"{round_}-{at}", write))
-            for at, (kind, write) in enumerate(writers)
-        ]
-        for thread in threads:
-            thread.start()
-        self._wait_for(kill_after // 2)
-        stack = clients["cloudformation"].create_stack(StackName=f"stack-{round_}", TemplateBody=json.dumps(TEMPLATE))
-        self.stacks.append(stack["StackId"])
-        self._wait_for(kill_after)
-        below = psutil.Process(server.process.pid).children(recursive=True)
-        server.process.kill()
-        server.process.wait()
-        for thread in threads:
-            thread.join(30)
-            assert not thread.is_alive()
-        return below
-
-    def _write(self, kind: str, prefix: str, write: Callable[[str], Any]) -> None:
-        for number in range(MOST_EVENTS if kind == "event" else 1_000_000):
-            key = f"{prefix}-{number:05d}"
-            try:
-                write(key)
-            except BotoCoreError:  # the connection ended: not acknowledged
-                return
-            except Exception as problem:  # noqa: BLE001 the test fails with it
-                self.problems.append(problem)
-                return
-            with self._changed:
-                self.acknowledged[kind].add(key)
-                self._count += 1
-                self._changed.notify_all()
-
-    def _wait_for(self, count: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._count >= count or self.problems, 60)
-
-
-def content(key: str, size: int) -> bytes:
-    """The bytes of an object, by its key."""
-    return (key.encode() * (size // len(key) + 1))[:size]
-
-
-def invoke(client: Any, key: str) -> None:
-    """Store an asynchronous invocation."""
-    answer = client.invoke(FunctionName="writer", InvocationType="Event", Payload=json.dumps({"id": key}))
-    assert answer["StatusCode"] == 202
+ACCOUNT = "000000000000"
+LARGE = b"0123456789abcdef" * 8192
+"""128 KiB: beyond what is kept inline, so that a file and a row must both be there."""
 
 
 def prepare(server: Server) -> None:
-    """The table, bucket and function of the load."""
     server.client("dynamodb").create_table(
-        TableName="load",
+        TableName="table",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "id", "AttributeType": "S"},
+            {"AttributeName": "kind", "AttributeType": "S"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-kind",
+                "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
     )
-    server.client("dynamodb").get_waiter("table_exists").wait(TableName="load", WaiterConfig={"Delay": 1})
-    server.client("s3").create_bucket(Bucket="load")
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("index.py", FUNCTION)
-    server.client("lambda").create_function(
-        FunctionName="writer",
-        Runtime="python3.11",
-        Handler="index.handler",
-        Role="arn:aws:iam::000000000000:role/writer",
-        Code={"ZipFile": package.getvalue()},
-        MemorySize=512,
-        Timeout=30,
-    )
-    server.client("lambda").get_waiter("function_active_v2").wait(FunctionName="writer", WaiterConfig={"Delay": 1})
-    invoke(server.client("lambda"), "first")
+    server.client("s3").create_bucket(Bucket="bucket")
 
 
-def groups_of(pid: int) -> list[Path]:
-    """Control groups that a server made for its functions."""
-    return [*Path("/sys/fs/cgroup").glob(f"freehold/{pid}-*"), *Path("/sys/fs/cgroup").glob(f"*/freehold/{pid}-*")]
+def put_item(server: Server) -> Callable[[str], Any]:
+    client = server.client("dynamodb")
+    return lambda name: client.put_item(TableName="table", Item={"id": {"S": name}, "kind": {"S": name[0]}})
 
 
-def until(holds: Callable[[], bool], seconds: float) -> bool:
-    """Whether it holds within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        threading.Event().wait(0.05)
-    return True
+def put_small(server: Server) -> Callable[[str], Any]:
+    client = server.client("s3")
+    return lambda name: client.put_object(Bucket="bucket", Key=f"small/{name}", Body=name.encode())
 
 
-def items(server: Server) -> set[str]:
-    """All keys of the table."""
-    pages = server.client("dynamodb").get_paginator("scan").paginate(TableName="load", ConsistentRead=True)
-    return {item["pk"]["S"] for page in pages for item in page["Items"]}
+def put_large(server: Server) -> Callable[[str], Any]:
+    client = server.client("s3")
+    return lambda name: client.put_object(Bucket="bucket", Key=f"large/{name}", Body=name.encode() + LARGE)
 
 
-@pytest.fixture(scope="module")
-def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Load]]:
-    """A server that was killed some times, what it had acknowledged, and nothing left of its former lives."""
-    data = tmp_path_factory.mktemp("killed") / "data"
-    seeded, load = random.Random(SEED), Load()
-    server = start(data)
+def put_parameter(server: Server) -> Callable[[str], Any]:
+    client = server.client("ssm")
+    return lambda name: client.put_parameter(Name=f"/{name}", Value=name, Type="String")
+
+
+def create_function(server: Server) -> Callable[[str], Any]:
+    client = server.client("lambda")
+    return lambda name: make(client, ACCOUNT, name, f"def handler(event, context): return {name!r}")
+
+
+def load(server: Server, seconds: float) -> dict[str, list[str]]:
+    """What was acknowledged, by kind, until the server was killed in the middle."""
+    done: dict[str, list[str]] = {}
+
+    def work(letter: str, act: Callable[[str], Any], kept: list[str]) -> None:
+        number = 0
+        while True:
+            name = f"{letter}{number}"
+            try:
+                act(name)
+            except (BotoCoreError, ClientError):
+                return
+            kept.append(name)
+            number += 1
+
+    threads = []
+    for kind in (put_item, put_small, put_large, put_parameter, create_function):
+        kept = done.setdefault(kind.__name__, [])
+        for letter in ("a", "b"):
+            threads.append(threading.Thread(target=work, args=(letter, kind(server), kept)))
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    server.process.kill()
+    server.process.wait()
+    for thread in threads:
+        thread.join()
+    return done
+
+
+def check(server: Server, done: dict[str, list[str]]) -> None:
+    table, s3, ssm, functions = (server.client(name) for name in ("dynamodb", "s3", "ssm", "lambda"))
+    scanned = {
+        item["id"]["S"] for page in table.get_paginator("scan").paginate(TableName="table") for item in page["Items"]
+    }
+    assert scanned >= set(done["put_item"])
+    indexed = {
+        item["id"]["S"]
+        for page in table.get_paginator("scan").paginate(TableName="table", IndexName="by-kind")
+        for item in page["Items"]
+    }
+    assert indexed == scanned, "an index and its table change together"
+    for name in done["put_small"]:
+        assert s3.get_object(Bucket="bucket", Key=f"small/{name}")["Body"].read() == name.encode()
+    for name in done["put_large"]:
+        assert s3.get_object(Bucket="bucket", Key=f"large/{name}")["Body"].read() == name.encode() + LARGE
+    for name in done["put_parameter"]:
+        assert ssm.get_parameter(Name=f"/{name}")["Parameter"]["Value"] == name
+    for name in done["create_function"]:
+        assert functions.get_function(FunctionName=name)["Configuration"]["State"] == "Active"
+    for name in done["create_function"][-2:]:
+        assert call(functions, name)[0] == name
+
+
+def test_what_was_acknowledged_survives_a_kill_under_load(tmp_path: Path) -> None:
+    server = start(tmp_path / "data")
+    prepare(server)
+    done = load(server, 1.5)
+    assert all(done.values()), {kind: len(names) for kind, names in done.items()}
+    print({kind: len(names) for kind, names in done.items()})
+    server = start(tmp_path / "data")
     try:
-        prepare(server)
-        for round_ in range(KILLS):
-            below = load.run(server, round_, seeded.randrange(120, 700))
-            assert below, "functions have processes"
-            killed = server.process.pid
-            server = start(data)
-            # Frozen ones cannot die before somebody thaws them: the next server does.
-            _, orphans = psutil.wait_procs(below, timeout=10)
-            assert not orphans, "processes of functions outlive their server"
-            assert until(lambda pid=killed: not groups_of(pid), 10), "control groups of the killed server remain"  # type: ignore[misc]
-        yield server, load
+        check(server, done)
     finally:
         stop(server)
-
-
-def test_the_load_was_one(survived: tuple[Server, Load]) -> None:
-    _, load = survived
-    assert not load.problems
-    assert {kind for kind, keys in load.acknowledged.items() if len(keys) >= KILLS * 2} == set(load.acknowledged)
-    assert len(load.stacks) == KILLS
-
-
-def test_acknowledged_items_are_in_the_table(survived: tuple[Server, Load]) -> None:
-    server, load = survived
-    assert load.acknowledged["item"] <= items(server)
-
-
-def test_acknowledged_events_have_run(survived: tuple[Server, Load]) -> None:
-    server, load = survived
-    assert until(lambda: load.acknowledged["event"] <= items(server), 20), load.acknowledged["event"] - items(server)
-
-
-@pytest.mark.parametrize(("kind", "size"), [("small", 700), ("large", 100_000)])
-def test_acknowledged_objects_are_whole(survived: tuple[Server, Load], kind: str, size: int) -> None:
-    server, load = survived
-    s3 = server.client("s3")
-    for key in load.acknowledged[kind]:
-        assert s3.get_object(Bucket="load", Key=key)["Body"].read() == content(key, size)
-
-
-def test_acknowledged_parameters_have_their_values(survived: tuple[Server, Load]) -> None:
-    server, load = survived
-    names = [f"/load/{key}" for key in sorted(load.acknowledged["ssm"])]
-    ssm, found = server.client("ssm"), {}
-    for at in range(0, len(names), 10):
-        found |= {p["Name"]: p["Value"] for p in ssm.get_parameters(Names=names[at : at + 10])["Parameters"]}
-    assert found == {name: name.removeprefix("/load/") for name in names}
-
-
-def test_stacks_under_way_come_to_their_end(survived: tuple[Server, Load]) -> None:
-    server, load = survived
-    cloudformation, dynamodb = server.client("cloudformation"), server.client("dynamodb")
-    for stack in load.stacks:
-        cloudformation.get_waiter("stack_create_complete").wait(
-            StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-        )
-        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        table = found["Outputs"][0]["OutputValue"]
-        assert dynamodb.describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE"
-        resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-        assert {r["ResourceStatus"] for r in resources} == {"CREATE_COMPLETE"}
-        assert len(resources) == len(TEMPLATE["Resources"])
