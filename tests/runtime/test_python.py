@@ -318,3 +318,21 @@ def test_extensions_are_named_as_not_started(play: Play) -> None:
         assert "extension watcher is not started" in bench.sink.text
 
     play(scenario)
+
+
+def test_a_closed_connection_is_an_error_to_catch(play: Play) -> None:
+    source = """
+import socket, subprocess
+def handler(event, context):
+    mine, theirs = socket.socketpair()
+    theirs.close()
+    try:
+        mine.send(b"x")
+    except BrokenPipeError:
+        return subprocess.run("yes | head -n 1", shell=True, capture_output=True).stdout.decode()
+"""
+
+    async def scenario(bench: Bench) -> None:
+        assert await bench.result(bench.function(source, timeout_s=10, memory_mb=512)) == "y\n"
+
+    play(scenario)

@@ -132,6 +132,9 @@ def _become_runtime(request):
     environment = request["environment"]
     if request.get("command"):
         _execute(request, request["command"])
+    # As every Python starts: a closed connection is an error that code can catch, not its end.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.close(_CONTROL)
     os.environ.clear()
     os.environ.update(environment)
