@@ -89,7 +89,8 @@ async def serve(config: Config) -> None:
     """Serve until a signal ends it. Raises CannotServe, StoreError."""
     sock = listen(config)
     port = sock.getsockname()[1]
-    host = "127.0.0.1" if config.bind in ("0.0.0.0", "localhost", "::", "::1") else config.bind
+    host = "127.0.0.1" if config.bind in ("0.0.0.0", "localhost", "::") else config.bind
+    host = f"[{host}]" if ":" in host else host
     temporary = Path(tempfile.mkdtemp(prefix="freehold-")) if config.ephemeral else None
     data = temporary or config.data.absolute()
     try:

@@ -179,3 +179,21 @@ def test_a_directory_that_is_not_writable(tmp_path: Path) -> None:
 )
 def test_settings_that_make_no_sense(flags: tuple[str, ...], environment: dict[str, str], words: str) -> None:
     assert words in refused(*flags, **environment)
+
+
+def test_the_other_loopback_address(tmp_path: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    running = start(tmp_path / "data", "--bind", "::1", "--ephemeral")
+    try:
+        assert running.url.startswith("http://[::1]:")
+        client = running.client("lambda")
+        source = (
+            "import boto3\ndef handler(event, context): return boto3.client('sts').get_caller_identity()['Account']"
+        )
+        make(client, ACCOUNT, source=source)
+        assert call(client)[0] == ACCOUNT
+    finally:
+        stop(running)
