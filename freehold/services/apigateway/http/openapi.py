@@ -187,6 +187,9 @@ def _integration(document: dict[str, Any], section: dict[str, Any], where: str) 
 def _secure(route: Shape, security: list[dict[str, Any]], schemes: dict[str, Shape], document: dict[str, Any]) -> None:
     for requirement in security or []:
         for name, scopes in requirement.items():
+            if name == "NONE":
+                # SAM's word for a route that its API's default authorizer does not guard.
+                return
             if name not in schemes:
                 declared = (document.get("components") or {}).get("securitySchemes", {}).get(name, {})
                 if str(declared.get(f"{X}authtype", "")).lower() == "awssigv4":
