@@ -49,9 +49,9 @@ def new_draft(call: Call, shape: Shape) -> Draft:
 
 
 async def create_api(call: Call, request: Request) -> Shape:
-    _check(request, "CreateApi")
     if request["ProtocolType"] != "HTTP":
         raise not_implemented("WebSocket APIs (ProtocolType of apigatewayv2:CreateApi)")
+    _check(request, "CreateApi")
     fresh = new_draft(call, kept(request, KEPT))
     where, stage = space(call), None
     if "Target" in request:
