@@ -31,6 +31,6 @@ def compiled(document: Any) -> Policy | None:
 
 
 def decide(policy: Policy, arn: str, source_ip: str) -> str | None:
-    """ALLOW, DENY, or None where the policy says nothing about invoking the method."""
+    """Allow, Deny, or None where the policy says nothing about invoking the method."""
     context = resource_policies.request_context({"aws:SourceIp": source_ip, "aws:SecureTransport": "true"})
     return policy.decide(_ANYBODY, INVOKE, arn, context)
