@@ -151,3 +151,36 @@ def test_groups_have_members(aws: Aws) -> None:
     with pytest.raises(ClientError) as raised:
         iam.delete_user(UserName="u")
     assert code(raised) == "DeleteConflict"
+
+
+def test_users_and_groups_get_new_names_and_paths(aws: Aws, account: str, server: Server) -> None:
+    iam = aws("iam")
+    iam.create_group(GroupName="old")
+    iam.create_user(UserName="before")
+    iam.add_user_to_group(GroupName="old", UserName="before")
+    key = iam.create_access_key(UserName="before")["AccessKey"]
+    iam.update_user(UserName="before", NewUserName="after", NewPath="/team/")
+    iam.update_group(GroupName="old", NewGroupName="new")
+    assert [user["UserName"] for user in iam.get_group(GroupName="new")["Users"]] == ["after"]
+    assert [group["GroupName"] for group in iam.list_groups_for_user(UserName="after")["Groups"]] == ["new"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
+    identity = session.client("sts", endpoint_url=server.url).get_caller_identity()
+    assert identity["Arn"] == f"arn:aws:iam::{account}:user/team/after"
+    with pytest.raises(ClientError):
+        iam.get_user(UserName="before")
+
+
+def test_a_stack_moves_a_user_in_place(aws: Aws) -> None:
+    cloudformation = aws("cloudformation")
+
+    def template(path: str) -> str:
+        return json.dumps({"Resources": {"U": {"Type": "AWS::IAM::User", "Properties": {"Path": path}}}})
+
+    named = {"StackName": "users", "Capabilities": ["CAPABILITY_IAM"]}
+    cloudformation.create_stack(TemplateBody=template("/a/"), **named)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="users", WaiterConfig={"Delay": 1})
+    before = aws("iam").list_users()["Users"][0]
+    cloudformation.update_stack(TemplateBody=template("/b/"), **named)
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="users", WaiterConfig={"Delay": 1})
+    after = aws("iam").list_users()["Users"][0]
+    assert (before["UserId"], before["Path"], after["Path"]) == (after["UserId"], "/a/", "/b/")

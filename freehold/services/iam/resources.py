@@ -48,6 +48,14 @@ class Kind:
         """Take off what the template put on, so that the identity can be deleted."""
         await self.set_policies(ctx, name, properties, {})
 
+    async def bound(self, ctx: ResourceContext, name: str, old: Properties, new: Properties) -> None:
+        """Bring the permissions boundary from `old` to `new`."""
+        who, boundary = {self.member: name}, new.get("PermissionsBoundary")
+        if boundary and boundary != old.get("PermissionsBoundary"):
+            await ctx.call("iam", f"Put{self.noun}PermissionsBoundary", **who, PermissionsBoundary=boundary)
+        elif not boundary and old.get("PermissionsBoundary"):
+            await ctx.call("iam", f"Delete{self.noun}PermissionsBoundary", **who)
+
     async def retag(self, ctx: ResourceContext, name: str, old: Properties, new: Properties) -> None:
         """Bring tags from `old` to `new`."""
         kept = {tag["Key"] for tag in new.get("Tags", [])}
@@ -80,11 +88,7 @@ async def _update_role(ctx: ResourceContext, physical: Physical, old: Properties
         await ctx.call("iam", "UpdateAssumeRolePolicy", RoleName=name, PolicyDocument=trust)
     settings = {"Description": new.get("Description", ""), "MaxSessionDuration": new.get("MaxSessionDuration", 3600)}
     await ctx.call("iam", "UpdateRole", RoleName=name, **settings)
-    if new.get("PermissionsBoundary"):
-        boundary = new["PermissionsBoundary"]
-        await ctx.call("iam", "PutRolePermissionsBoundary", RoleName=name, PermissionsBoundary=boundary)
-    elif old.get("PermissionsBoundary"):
-        await ctx.call("iam", "DeleteRolePermissionsBoundary", RoleName=name)
+    await ROLE.bound(ctx, name, old, new)
     await ROLE.set_policies(ctx, name, old, new)
     await ROLE.retag(ctx, name, old, new)
     return physical
@@ -114,10 +118,14 @@ async def _create_user(ctx: ResourceContext, properties: Properties) -> Physical
 
 
 async def _update_user(ctx: ResourceContext, physical: Physical, old: Properties, new: Properties) -> Physical:
+    if old.get("Path") != new.get("Path"):
+        await ctx.call("iam", "UpdateUser", UserName=physical.id, NewPath=new.get("Path", "/"))
+    await USER.bound(ctx, physical.id, old, new)
     await USER.set_policies(ctx, physical.id, old, new)
     await USER.retag(ctx, physical.id, old, new)
     await _regroup(ctx, physical.id, old.get("Groups", []), new.get("Groups", []))
-    return physical
+    user = (await ctx.call("iam", "GetUser", UserName=physical.id))["User"]
+    return Physical(physical.id, {"Arn": user["Arn"]})
 
 
 async def _regroup(ctx: ResourceContext, user: str, old: Iterable[str], new: Iterable[str]) -> None:
@@ -142,8 +150,11 @@ async def _create_group(ctx: ResourceContext, properties: Properties) -> Physica
 
 
 async def _update_group(ctx: ResourceContext, physical: Physical, old: Properties, new: Properties) -> Physical:
+    if old.get("Path") != new.get("Path"):
+        await ctx.call("iam", "UpdateGroup", GroupName=physical.id, NewPath=new.get("Path", "/"))
     await GROUP.set_policies(ctx, physical.id, old, new)
-    return physical
+    group = (await ctx.call("iam", "GetGroup", GroupName=physical.id))["Group"]
+    return Physical(physical.id, {"Arn": group["Arn"]})
 
 
 async def _delete_group(ctx: ResourceContext, physical: Physical, properties: Properties) -> None:
@@ -224,7 +235,7 @@ def _types() -> tuple[ResourceType, ...]:
                 "PermissionsBoundary": STRING,
                 "Tags": TAGS,
             },
-            replace=frozenset({"UserName", "Path", "PermissionsBoundary"}),
+            replace=frozenset({"UserName"}),
             attributes=frozenset({"Arn"}),
             create=_create_user,
             update=_update_user,
@@ -233,7 +244,7 @@ def _types() -> tuple[ResourceType, ...]:
         ResourceType(
             name="AWS::IAM::Group",
             properties={**identity, "GroupName": STRING},
-            replace=frozenset({"GroupName", "Path"}),
+            replace=frozenset({"GroupName"}),
             attributes=frozenset({"Arn"}),
             create=_create_group,
             update=_update_group,

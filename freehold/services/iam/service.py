@@ -9,7 +9,7 @@ from freehold.kit.ids import BASE32, BASE62
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
-from freehold.services.iam import attached, entities, keys, policies, port, profiles, state, sts, tags
+from freehold.services.iam import attached, entities, keys, policies, port, profiles, renaming, state, sts, tags
 from freehold.services.iam.model import AccessKey
 from freehold.services.iam.model import arn as arn_of
 from freehold.services.iam.resources import TYPES
@@ -64,7 +64,7 @@ async def start(platform: Platform) -> None:
 
 IAM = Manifest(
     model="iam",
-    handlers=(entities, attached, policies, keys, profiles, tags),
+    handlers=(entities, attached, policies, keys, profiles, renaming, tags),
     arn=arn,
     prefix="iam",
     types=TYPES,

@@ -65,7 +65,7 @@ TYPES = (
             "Tags": Map(STRING),
         },
         required=frozenset({"Type", "Value"}),
-        replace=frozenset({"Name", "DataType"}),
+        replace=frozenset({"Name"}),
         attributes=frozenset({"Type", "Value"}),
         create=_create,
         update=_update,
