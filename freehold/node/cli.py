@@ -85,8 +85,25 @@ def _deploy(flags: dict[str, Any]) -> None:
 
 
 def _env() -> None:
+    """Guarded servers have no built-in key: there the credentials stay those that the environment has."""
     print(f"export AWS_ENDPOINT_URL={endpoint()}")
-    print("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 AWS_REGION=us-east-1")
+    print("export AWS_DEFAULT_REGION=us-east-1 AWS_REGION=us-east-1")
+    if _is_guarded():
+        print("# This server is guarded: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key of yours.")
+    else:
+        print("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
+
+
+def _is_guarded() -> bool:
+    """What the server says of itself; no server is taken for an open one."""
+    import json
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(f"{endpoint()}/_freehold/health", timeout=1) as answer:
+            return bool(json.load(answer).get("guarded"))
+    except (OSError, ValueError):
+        return False
 
 
 def _fail(message: str) -> None:

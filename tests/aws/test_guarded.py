@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -160,3 +163,10 @@ def test_the_root_credentials_are_shown_once(guarded: Server, root: boto3.Sessio
     stop(second)
     assert "AWS_SECRET_ACCESS_KEY" in first.said
     assert "AWS_SECRET_ACCESS_KEY" not in second.said
+
+
+def test_env_gives_no_credentials_for_a_guarded_server(guarded: Server) -> None:
+    environment = os.environ | {"AWS_ENDPOINT_URL": guarded.url}
+    printed = subprocess.run([sys.executable, "-m", "freehold", "env"], env=environment, capture_output=True, text=True)
+    assert f"export AWS_ENDPOINT_URL={guarded.url}" in printed.stdout
+    assert "AWS_ACCESS_KEY_ID=test" not in printed.stdout
