@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from freehold.rules.patterns.fields import Fields, Membership, Paths
@@ -42,12 +42,13 @@ class Conjunction:
         for position, (path, test, absent) in enumerate(self.conditions):
             places = fields.places.get(path, [])
             good = {place for place, value in zip(places, fields.values.get(path, []), strict=True) if test(value)}
+            anywhere, accepted = _Places(places), _Places(good)
             following: set[frozenset[tuple[int, int]]] = set()
             for state in states:
                 chosen = dict(state)
-                if absent and not any(_agree(chosen, place) for place in places):
+                if absent and next(anywhere.agreeing(chosen), None) is None:
                     following.add(state)
-                following.update(state.union(place) for place in good if _agree(chosen, place))
+                following.update(state.union(place) for place in accepted.agreeing(chosen))
             if not following:
                 return False
             later = {
@@ -60,8 +61,33 @@ class Conjunction:
         return True
 
 
-def _agree(chosen: dict[int, int], place: Membership) -> bool:
-    return all(chosen.get(array, index) == index for array, index in place)
+class _Places:
+    """Places by array and index, so that a choice finds those which agree with it without looking at the others."""
+
+    __slots__ = ("here", "inside")
+
+    def __init__(self, places: Iterable[Membership]) -> None:
+        self.here: Membership | None = None
+        self.inside: dict[int, dict[int, _Places]] = {}
+        for place in places:
+            node = self
+            for array, index in place:
+                elements = node.inside.setdefault(array, {})
+                node = elements.get(index) or elements.setdefault(index, _Places(()))
+            node.here = place
+
+    def agreeing(self, chosen: dict[int, int]) -> Iterator[Membership]:
+        """The places that take no other element of any array than `chosen` does."""
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            if node.here is not None:
+                yield node.here
+            for array, elements in node.inside.items():
+                if array not in chosen:
+                    waiting.extend(elements.values())
+                elif chosen[array] in elements:
+                    waiting.append(elements[chosen[array]])
 
 
 def compile_conjunction(rule: str, conditions: Mapping[Path, tuple[Matcher, ...]], paths: Paths) -> Conjunction:
