@@ -29,6 +29,10 @@ class Group(Protocol):
 
     def enter(self, pid: int) -> None: ...
 
+    def entrances(self) -> list[int]:
+        """Open descriptors into which a process of one thread writes `0` to enter by itself; none where it cannot."""
+        ...
+
     def share_cpu(self, memory_mb: int | None) -> None:
         """Limit to the share of a core that the memory size buys; None lifts the limit."""
         ...
@@ -231,6 +235,11 @@ class _Group1:
         for path in self.paths.values():
             _write(path + "/cgroup.procs", str(pid))
 
+    def entrances(self) -> list[int]:
+        # Whoever moves others waits for all processors to agree, 5 to 13 ms on a quiet machine; a thread that moves
+        # itself need not (Linux 5.6: "cgroup: Optimize single thread migration") and takes 0.1 ms.
+        return [os.open(path + "/tasks", os.O_WRONLY | os.O_CLOEXEC) for path in self.paths.values()]
+
     def share_cpu(self, memory_mb: int | None) -> None:
         if "cpu" in self.paths:
             quota = -1 if memory_mb is None else _quota_us(memory_mb)
@@ -315,6 +324,9 @@ class _Group2:
 
     def enter(self, pid: int) -> None:
         _write(self.path + "/cgroup.procs", str(pid))
+
+    def entrances(self) -> list[int]:
+        return []
 
     def share_cpu(self, memory_mb: int | None) -> None:
         quota = "max" if memory_mb is None else str(_quota_us(memory_mb))

@@ -105,8 +105,11 @@ class Launcher:
         known = not spec.runtime.startswith("python") or (spec.code, spec.layers) in self._wants_sdk
         return known and spec.layers in self._opt
 
-    async def launch(self, instance: Instance, descriptors: tuple[int, int, int]) -> None:
-        """Send the descriptors (Runtime API, log, control) to a new process. Raises ZygoteDied, RuntimeUnavailable."""
+    async def launch(self, instance: Instance, descriptors: tuple[int, ...]) -> None:
+        """Send the descriptors (Runtime API, log, control, entrances of its group) to a new process.
+
+        Raises ZygoteDied, RuntimeUnavailable.
+        """
         spec = instance.spec
         interpreter = self.interpreters.resolve(spec.runtime)
         python = interpreter if interpreter is not None and spec.runtime.startswith("python") else self.interpreters.own
@@ -117,7 +120,7 @@ class Launcher:
             request = self._request(instance, interpreter, zygote)
             await zygote.fork(orjson.dumps(request), descriptors)
         else:
-            self._spawn(instance, interpreter, python, descriptors)
+            self._spawn(instance, interpreter, python, descriptors[:3])
 
     # ------------------------------------------------------------ zygotes
 
@@ -252,7 +255,7 @@ class Launcher:
         instance: Instance,
         interpreter: Interpreter | None,
         python: Interpreter,
-        descriptors: tuple[int, int, int],
+        descriptors: tuple[int, ...],
     ) -> None:
         spec = instance.spec
         request = self._request(instance, interpreter, None)

@@ -54,6 +54,8 @@ class Process:
         self.frozen = False
         self.pid = 0
         self.group: Group | None = None
+        self._placed = False
+        """It entered its group by itself."""
         self.runtime_api: str | None = None
         """Address of the Runtime API, for runtimes that bring their own client."""
         self._memory_bytes = spec.memory_mb * 1024 * 1024
@@ -89,6 +91,7 @@ class Process:
         log, log_child = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         creating = asyncio.ensure_future(self.crew.create_group(self.spec))
+        entrances: list[int] = []
         try:
             os.set_blocking(log_child, True)
             with contextlib.suppress(OSError):
@@ -101,8 +104,13 @@ class Process:
             await self._loop.create_unix_connection(lambda: connection, sock=api)
             if self.spec.runtime.startswith("provided"):
                 self._server, self.runtime_api = await listen(instance)
-            await self.crew.launcher.launch(instance, (api_child.fileno(), log_child, control_child.fileno()))
+            group = await creating
+            entrances = group.entrances() if group is not None else []
+            descriptors = (api_child.fileno(), log_child, control_child.fileno(), *entrances)
+            await self.crew.launcher.launch(instance, descriptors)
         finally:
+            for entrance in entrances:
+                os.close(entrance)
             api_child.close()
             control_child.close()
             os.close(log_child)
@@ -123,7 +131,7 @@ class Process:
             self._pidfd = os.pidfd_open(self.pid)
         except (TimeoutError, OSError) as problem:
             raise StartFailed(f"the instance did not come up: {problem}") from problem
-        if self.group is not None:
+        if self.group is not None and not self._placed:
             await self.crew.enter_group(self.group, self.pid)
 
     def _release(self) -> None:
@@ -153,6 +161,7 @@ class Process:
         if not data:
             self._control_ended()
         elif kind == b"H" and not self._hello.done():
+            self._placed = rest == "1"
             self._hello.set_result(_CREDENTIALS.unpack(ancillary[0][2])[0])
         elif kind == b"X" and rest.isdigit():
             self._exit_status = int(rest)

@@ -231,8 +231,8 @@ def _prepare():
     wanted = [root, f"/opt/python/lib/{minor}/site-packages", "/opt/python"]
     sys.path[:0] = wanted
     sys.path += [path for path in [os.environ["LAMBDA_RUNTIME_DIR"], *user] if path and path not in sys.path]
+    # Instead of importlib.invalidate_caches, which from Python 3.13 on imports importlib.metadata: 25 ms of a cold start.
     sys.path_importer_cache.clear()
-    importlib.invalidate_caches()
     time.tzset()
     for name in ("stdout", "stderr"):
         number = 1 if name == "stdout" else 2

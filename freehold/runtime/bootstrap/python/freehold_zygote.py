@@ -5,9 +5,10 @@
     freehold_zygote.py wrapped                             the runtime alone, started by a function's wrapper script
 
 It runs no user code, opens no connection and starts no thread. A request is a JSON object with three descriptors:
-the Runtime API's socket, the log pipe, and the instance's control socket. On the control socket the instance says
-`H` (its credentials tell the server its pid), waits for `G` (it is in its cgroups), and at the end `X<status>`, the wait
-status of the runtime; `E<text>` says why a wall could not be built, `F<errno> <path>` which program did not start.
+the Runtime API's socket, the log pipe, and the instance's control socket, and more if it may enter its cgroups by
+itself. On the control socket the instance says `H` (its credentials tell the server its pid), or `H1` when it is in its
+cgroups, waits for `G` (it is in them), and at the end `X<status>`, the wait status of the runtime; `E<text>` says why a
+wall could not be built, `F<errno> <path>` which program did not start.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ del sys.path[0]
 
 _API, _CONTROL = 3, 4
 _MAX_REQUEST = 180_000
+_MAX_DESCRIPTORS = 16
 _DEFAULT_SIGNALS = (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM)
 
 
@@ -44,10 +46,10 @@ def serve(control_fd, sdk_directories):
     gc.disable()
     control.send(b"R")
     while True:
-        message, ancillary, _flags, _address = control.recvmsg(_MAX_REQUEST, socket.CMSG_SPACE(12))
+        message, ancillary, _flags, _address = control.recvmsg(_MAX_REQUEST, socket.CMSG_SPACE(4 * _MAX_DESCRIPTORS))
         if not message:
             return
-        descriptors = struct.unpack("3i", ancillary[0][2])
+        descriptors = struct.unpack(f"{len(ancillary[0][2]) // 4}i", ancillary[0][2])
         try:
             cage.unshare(cage.NEWPID)
             pid = os.fork()
@@ -75,8 +77,9 @@ def _instance(request, descriptors, forked):
         for number in _DEFAULT_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
-        _arrange(descriptors)
-        os.write(_CONTROL, b"H")
+        placed = _enter_groups(descriptors[3:])
+        _arrange(descriptors[:3])
+        os.write(_CONTROL, b"H1" if placed else b"H")
         if forked:
             cage.enter(request)
         elif request.get("subreaper"):
@@ -93,6 +96,17 @@ def _instance(request, descriptors, forked):
         _report(_CONTROL, problem)
     finally:
         os._exit(70)
+
+
+def _enter_groups(entrances):
+    """Go into the cgroups. False where that is the server's business."""
+    try:
+        for entrance in entrances:
+            os.write(entrance, b"0")
+            os.close(entrance)
+    except OSError:
+        return False
+    return bool(entrances)
 
 
 def _arrange(descriptors):
