@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
@@ -11,9 +11,10 @@ from freehold.services.iam.model import Group, User, arn
 from freehold.store.base import Tx
 
 Request = dict[str, Any]
+R = TypeVar("R", User, Group)
 
 
-def _move(tx: Tx, account: str, record: User | Group, name: str, path: str) -> str:
+def _move(tx: Tx, account: str, record: R, name: str, path: str) -> str:
     """Give a record its new name and path. Returns the old name. Raises EntityAlreadyExists."""
     old = record.name
     if name.lower() != old.lower() and state.find(tx, type(record), account, name) is not None:
