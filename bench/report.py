@@ -54,7 +54,7 @@ def markdown(
         "(functions at 32 connections six times that: the peer needs long to start 32 instances), the two servers in turn.",
         "Freehold as it is by default: every write durable before it is acknowledged, functions sandboxed.",
         f"{_version(peer)} keeps everything in memory and runs functions unsandboxed. The load generator shares",
-        "the processors with the server it measures. `bench/NOTES.md` holds what the profile shows.",
+        "the processors with the server it measures. The notes at the end are kept in `bench/NOTES.md`.",
         "",
     ]
     parts = [_throughput(figures), _latency(figures), _lambda(colds), _idle(starts), _others(figures)]
