@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.aws.conftest import Server
 from tests.aws.test_apigateway_rest import Api
@@ -319,3 +320,54 @@ def test_sams_http_api(stack: Stack, server: Server) -> None:
     assert api("/v1/a", Authorization="x").json()["authorizer"]["lambda"]["principalId"] == "me"
     assert api("/v1/a", "OPTIONS", Origin="https://a").header("access-control-allow-origin") == "https://a"
     stack.delete()
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "word"),
+    [
+        (
+            "AWS::ApiGateway::RestApi",
+            {
+                "Body": {
+                    "openapi": "3.0.1",
+                    "info": {"title": "x", "version": "1"},
+                    "paths": {
+                        "/a": {
+                            "get": {
+                                "x-amazon-apigateway-integration": {
+                                    "type": "aws_proxy",
+                                    "httpMethod": "POST",
+                                    "uri": {"Fn::Sub": "${P}"},
+                                }
+                            },
+                            "put": {
+                                "x-amazon-apigateway-integration": {"type": "aws", "httpMethod": "POST", "uri": "x"}
+                            },
+                        }
+                    },
+                }
+            },
+            "integrations of type AWS",
+        ),
+        (
+            "AWS::ApiGateway::Method",
+            {"HttpMethod": "GET", "ResourceId": "r", "RestApiId": "a", "Integration": {"Type": "AWS"}},
+            "integrations of type AWS",
+        ),
+        (
+            "AWS::ApiGatewayV2::Api",
+            {"Body": {"openapi": "3.0.1", "info": {"title": "x"}, "x-amazon-apigateway-policy": {}, "paths": {}}},
+            "x-amazon-apigateway-policy",
+        ),
+    ],
+)
+def test_what_a_definition_asks_in_vain_is_refused_before_anything_is_created(
+    aws: Client, kind: str, properties: dict[str, Any], word: str
+) -> None:
+    resources = {
+        "P": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "never", "Type": "String", "Value": "1"}},
+        "A": {"Type": kind, "Properties": properties},
+    }
+    with pytest.raises(ClientError, match=word):
+        aws("cloudformation").create_stack(StackName="vain", TemplateBody=json.dumps({"Resources": resources}))
+    assert aws("ssm").describe_parameters()["Parameters"] == []

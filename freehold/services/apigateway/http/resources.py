@@ -19,6 +19,7 @@ from freehold.ports.resources import (
     ResourceType,
     Schema,
 )
+from freehold.services.apigateway import foreseen
 
 Properties = dict[str, Any]
 API = "apigatewayv2"
@@ -255,6 +256,7 @@ TYPES = (
         },
         replace=frozenset({"ProtocolType", "RouteKey", "Target"}),
         attributes=frozenset({"ApiId", "ApiEndpoint"}),
+        check=foreseen.check_http_api,
         create=_create_api,
         update=_update_api,
         delete=_delete_api,

@@ -12,6 +12,7 @@ from freehold.ports.resources import (
     ResourceContext,
     ResourceType,
 )
+from freehold.services.apigateway import foreseen
 from freehold.services.apigateway.rest.resources.shared import (
     API,
     TAGS,
@@ -141,6 +142,7 @@ TYPES = (
             "Tags": TAGS,
         },
         attributes=frozenset({"RestApiId", "RootResourceId"}),
+        check=foreseen.check_rest_api,
         create=_create_api,
         update=_update_api,
         delete=_delete_api,

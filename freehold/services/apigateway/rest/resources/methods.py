@@ -12,6 +12,7 @@ from freehold.ports.resources import (
     ResourceContext,
     ResourceType,
 )
+from freehold.services.apigateway import foreseen
 from freehold.services.apigateway.rest.resources.shared import (
     API,
     Properties,
@@ -116,6 +117,7 @@ TYPES = (
         },
         required=frozenset({"HttpMethod", "ResourceId", "RestApiId"}),
         replace=frozenset({"HttpMethod", "ResourceId", "RestApiId"}),
+        check=foreseen.check_method,
         create=_create_method,
         update=_update_method,
         delete=_delete_method,
