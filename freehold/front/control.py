@@ -36,6 +36,9 @@ async def respond(platform: Platform, offer: Offer, request: Request, receive: R
         account = asked.get("account", platform.settings.default_account)
         region = asked.get("region", platform.settings.default_region)
         return _json({"traces": await platform.traces.recent(account, region)})
+    extra = offer.control.get(what)
+    if extra is not None:
+        return _json(await extra(platform, dict(request.query_pairs())))
     return _json({"message": f"The control API has no {what}."}, 404)
 
 

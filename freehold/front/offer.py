@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 from freehold import wire
 from freehold.ports.manifest import Manifest
+from freehold.ports.platform import Platform
 from freehold.wire.base import Operation, Service
 
 Handler = Callable[[Any, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -21,12 +22,15 @@ class Offer:
         """By name of the model."""
         self.doors: dict[str, tuple[Any, ...]] = {}
         """Host name -> handlers of application hosts."""
+        self.control: dict[str, Callable[[Platform, Mapping[str, str]], Awaitable[Any]]] = {}
+        """What services add to the control API, by name."""
         self._signing: dict[str, list[str]] = {}
         self._signed: dict[str, tuple[Service, ...]] = {}
         self._handlers: dict[tuple[str, str], Handler | None] = {}
         for manifest in manifests:
             self.manifests[manifest.model] = manifest
             self._signing.setdefault(wire.signing_name(manifest.model), []).append(manifest.model)
+            self.control.update(manifest.control)
             for host, handler in manifest.hosts.items():
                 self.doors[host] = (*self.doors.get(host, ()), handler)
 

@@ -27,18 +27,22 @@ from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from freehold.work.traces import Traces
 
-SERVICES = ("apigateway", "dynamodb", "iam", "lambda_", "logs", "s3", "ssm", "cloudformation")
+SERVICES = (
+    "apigateway",
+    "dynamodb",
+    "events",
+    "iam",
+    "lambda_",
+    "logs",
+    "pipes",
+    "s3",
+    "scheduler",
+    "sns",
+    "sqs",
+    "ssm",
+    "cloudformation",
+)
 """Folders of freehold/services, in alphabetical order; cloudformation last, since it resumes what uses all others."""
-
-
-class Absent:
-    """Stands for a port that no service offers; using it says so."""
-
-    def __init__(self, port: str) -> None:
-        self._port = port
-
-    def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(f"no service of this node offers the port {self._port!r}")
 
 
 def manifests() -> list[Manifest]:
@@ -101,9 +105,6 @@ async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int
         meters=Meters(store, clock, tasks),
         traces=Traces(store, clock, ids, tasks),
         runtime=runtime,
-        calls=Absent("calls"),
-        functions=Absent("functions"),
-        identity=Absent("identity"),
     )
     listed = manifests()
     offer = Offer(listed)

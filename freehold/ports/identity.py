@@ -18,6 +18,19 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A service that acts for one of its resources (a topic that delivers, a bucket that notifies): who resource policies
+    decide about. `service` is the principal ("sns.amazonaws.com"), `arn` and `account` are aws:SourceArn and
+    aws:SourceAccount. `role` is set where AWS acts as a role instead; resource policies of the account then do not matter.
+    """
+
+    service: str
+    arn: str
+    account: str
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """An access key that may sign calls."""
 

@@ -50,6 +50,9 @@ class Manifest:
       not the outbox's own number. `timers`: handlers of its due timers by owner.
     - `ports(platform)`: what it offers others, by field name of Platform ("functions", "identity").
     - `preflight(platform, request, request_id)` answers OPTIONS of a path that names one of its resources (S3's CORS).
+    - `control`: what GET /_freehold/{name} answers (a JSON value), given the query's parameters.
+    - `settle(platform)`: where a service works outside timers and outbox (pollers of mappings): wait until nothing of it
+      is due and nothing runs; says whether anything ran. Asked after every step of a manual clock.
     - `start(platform)` after the store is open (recover, begin background tasks on platform.tasks); `stop(platform)`.
     """
 
@@ -63,6 +66,8 @@ class Manifest:
     deliverers: Mapping[str, Callable[[Platform, Delivery], Awaitable[None]]] = field(default_factory=dict)
     parallel: Mapping[str, int] = field(default_factory=dict)
     timers: Mapping[str, Callable[[Platform, bytes], Awaitable[int | None]]] = field(default_factory=dict)
+    control: Mapping[str, Callable[[Platform, Mapping[str, str]], Awaitable[Any]]] = field(default_factory=dict)
+    settle: Callable[[Platform], Awaitable[bool]] | None = None
     ports: Callable[[Platform], Mapping[str, Any]] | None = None
     preflight: Callable[[Platform, Request, str], Awaitable[Response]] | None = None
     start: Callable[[Platform], Awaitable[None]] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from freehold.kit.clock import Clock
 from freehold.kit.ids import Ids
@@ -12,9 +12,12 @@ from freehold.store.base import Store
 
 if TYPE_CHECKING:
     from freehold.ports.calls import Calls
+    from freehold.ports.events import Events
     from freehold.ports.functions import Functions
     from freehold.ports.identity import Identity
+    from freehold.ports.queues import Queues
     from freehold.ports.resources import ResourceType
+    from freehold.ports.topics import Topics
     from freehold.runtime.base import FunctionRuntime
     from freehold.work.blobs import Blobs
     from freehold.work.logs import LogWriter
@@ -37,6 +40,16 @@ class Settings:
     default_region: str = "us-east-1"
 
 
+class Absent:
+    """Stands for a port that no service offers; using it says so."""
+
+    def __init__(self, port: str) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"no service of this node offers the port {self._port!r}")
+
+
 @dataclass(slots=True)
 class Platform:
     """The rooms below and the ports beside a service."""
@@ -53,9 +66,12 @@ class Platform:
     meters: Meters
     traces: Traces
     runtime: FunctionRuntime
-    calls: Calls
-    functions: Functions
-    identity: Identity
+    calls: Calls = field(default_factory=lambda: cast("Calls", Absent("calls")))
+    functions: Functions = field(default_factory=lambda: cast("Functions", Absent("functions")))
+    identity: Identity = field(default_factory=lambda: cast("Identity", Absent("identity")))
+    queues: Queues = field(default_factory=lambda: cast("Queues", Absent("queues")))
+    topics: Topics = field(default_factory=lambda: cast("Topics", Absent("topics")))
+    events: Events = field(default_factory=lambda: cast("Events", Absent("events")))
     resource_types: dict[str, ResourceType] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     """Private state of services by service name: caches, compiled things, in-memory counts. Never facts."""

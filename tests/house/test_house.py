@@ -108,6 +108,8 @@ def only_choices(schema: object) -> bool:
 def test_every_resource_property_is_read_by_its_service() -> None:
     """A property that CloudFormation accepts and nothing reads would be stored and ignored."""
     for manifest in manifests():
+        if not manifest.types:
+            continue
         folder = Path(str(manifest.handlers[0].__file__)).parent
         text = "\n".join(path.read_text() for path in folder.rglob("*.py"))
         for kind in manifest.types:
@@ -142,7 +144,7 @@ READ_BY_PREFIX = {
 }
 
 
-@pytest.mark.parametrize("manifest", manifests(), ids=lambda manifest: manifest.model)
+@pytest.mark.parametrize("manifest", [m for m in manifests() if m.handlers], ids=lambda manifest: manifest.model)
 def test_every_member_of_an_operation_is_read(manifest: Manifest) -> None:
     """A member that nothing reads would be accepted and ignored."""
     folder = (
