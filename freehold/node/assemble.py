@@ -11,7 +11,7 @@ from typing import Any
 from freehold.front.app import App
 from freehold.front.calls import InternalCalls
 from freehold.front.offer import Offer
-from freehold.kit.clock import Clock, SystemClock
+from freehold.kit.clock import Clock, ManualClock, SystemClock
 from freehold.kit.ids import Ids
 from freehold.node.servicetime import keep_service_time, service_time_floor
 from freehold.ports.manifest import Manifest
@@ -19,6 +19,7 @@ from freehold.ports.platform import Platform, Settings
 from freehold.runtime.base import FunctionRuntime
 from freehold.runtime.pool import Pool
 from freehold.store.base import Store
+from freehold.work.advance import Advance, Settle
 from freehold.work.blobs import Blobs
 from freehold.work.logs import LogWriter
 from freehold.work.meters import Meters
@@ -80,9 +81,12 @@ class Node:
         await platform.store.close()
 
 
-async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int | None = None) -> Node:
-    """Build and start a node on an open store. `scratch` is for what need not survive a restart."""
-    clock: Clock = SystemClock(await service_time_floor(store))
+async def assemble(
+    settings: Settings, store: Store, scratch: Path, *, seed: int | None = None, manual: bool = False
+) -> Node:
+    """Build and start a node on an open store. `scratch` is for what need not survive a restart. With `manual`, service
+    time stands until `platform.advance` moves it."""
+    clock = await _clock(store, manual=manual)
     ids = Ids(seed)
     tasks = Tasks()
     runtime: FunctionRuntime = Pool(
@@ -107,6 +111,11 @@ async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int
         runtime=runtime,
     )
     listed = manifests()
+    if isinstance(clock, ManualClock):
+        settles = [bind(platform, m.settle) for m in listed if m.settle is not None]
+        platform.advance = Advance(
+            clock, store, [platform.timers.settle, platform.outbox.settle, *settles], platform.logs.flush
+        )
     offer = Offer(listed)
     platform.calls = InternalCalls(platform, offer)
     for manifest in listed:
@@ -115,6 +124,13 @@ async def assemble(settings: Settings, store: Store, scratch: Path, *, seed: int
         platform.resource_types.update({kind.name: kind for kind in manifest.types})
     await _start(platform, listed)
     return Node(platform, offer, App(platform, offer), listed)
+
+
+async def _clock(store: Store, *, manual: bool) -> Clock:
+    """Service time goes on where an earlier run left it; a manual clock of a new store begins at the real time."""
+    floor = await service_time_floor(store)
+    system = SystemClock(floor)
+    return ManualClock(floor or system.now_ms()) if manual else system
 
 
 async def _start(platform: Platform, listed: list[Manifest]) -> None:
@@ -132,6 +148,15 @@ async def _start(platform: Platform, listed: list[Manifest]) -> None:
         {kind: _bound(platform, fn) for m in listed for kind, fn in m.deliverers.items()},
         concurrency={kind: most for m in listed for kind, most in m.parallel.items()},
     )
+
+
+def bind(platform: Platform, settle: Callable[[Platform], Awaitable[bool]]) -> Settle:
+    """A service's `settle` for its platform."""
+
+    async def bound() -> bool:
+        return await settle(platform)
+
+    return bound
 
 
 def _bound(platform: Platform, function: Callable[[Platform, Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:

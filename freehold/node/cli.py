@@ -25,6 +25,10 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--guarded", action="store_const", const=True, help="verify signatures; needed beyond loopback")
     up.add_argument("--region", help="region of unsigned calls (default us-east-1)")
     up.add_argument("--account", help="account of unknown access keys (default 000000000000)")
+    up.add_argument("--clock", help="system, or manual: time stands until `freehold clock advance` (default system)")
+    clock = commands.add_parser("clock", help="say what time it is on the platform, or move a manual clock")
+    clock.add_argument("action", nargs="?", choices=("advance",), help="advance: move it forward")
+    clock.add_argument("duration", nargs="?", help="how far: 90s, 15m, 2h, 1d, or 1d12h")
     commands.add_parser("env", help='print what points AWS tools here: eval "$(freehold env)"')
     services = commands.add_parser("services", help="list the operations that work")
     services.add_argument("--missing", action="store_true", help="list those that do not")
@@ -56,6 +60,8 @@ def run(command: str, flags: dict[str, Any]) -> None:
         print_services(missing=flags["missing"])
     elif command == "deploy":
         _deploy(flags)
+    elif command == "clock":
+        _clock(flags)
     elif command == "doctor":
         from freehold.node.doctor import examine
 
@@ -81,6 +87,15 @@ def _deploy(flags: dict[str, Any]) -> None:
     try:
         deploy.command(endpoint(), flags["template"], flags["stack"])
     except deploy.DeployError as problem:
+        _fail(str(problem))
+
+
+def _clock(flags: dict[str, Any]) -> None:
+    from freehold.node import clock
+
+    try:
+        print(clock.command(endpoint(), flags["action"], flags["duration"]))
+    except clock.ClockError as problem:
         _fail(str(problem))
 
 

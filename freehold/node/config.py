@@ -31,6 +31,7 @@ class Config:
     guarded: bool = False
     region: str = "us-east-1"
     account: str = "000000000000"
+    clock: str = "system"
 
     def check(self) -> None:
         """Refuse what contradicts itself. Raises ConfigError."""
@@ -43,6 +44,8 @@ class Config:
             raise ConfigError(f"The port must be between 0 and 65535, not {self.port}.")
         if not re.fullmatch(r"\d{12}", self.account, re.ASCII):
             raise ConfigError(f"The account must be 12 digits, not {self.account!r}.")
+        if self.clock not in ("system", "manual"):
+            raise ConfigError(f"The clock must be system or manual, not {self.clock!r}.")
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", self.region):
             raise ConfigError(f"The region must be a name like us-east-1, not {self.region!r}.")
 

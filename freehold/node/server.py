@@ -105,7 +105,7 @@ async def serve(config: Config) -> None:
             default_account=config.account,
             default_region=config.region,
         )
-        node = await assemble(settings, store, data / "scratch")
+        node = await assemble(settings, store, data / "scratch", manual=config.clock == "manual")
         await _run(node, sock, config, settings)
     finally:
         sock.close()
@@ -138,6 +138,7 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
             await asyncio.sleep(0.005)
         kept = "nothing is kept" if config.ephemeral else f"data in {settings.data}"
         mode = "guarded" if settings.guarded else "open"
+        mode += ", clock stands until `freehold clock advance`" if config.clock == "manual" else ""
         new_root = node.platform.own.pop("iam.new_root", None)
         if new_root is not None:
             print("The root credentials of this installation, shown once. Keep them:")

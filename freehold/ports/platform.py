@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from freehold.ports.resources import ResourceType
     from freehold.ports.topics import Topics
     from freehold.runtime.base import FunctionRuntime
+    from freehold.work.advance import Advance
     from freehold.work.blobs import Blobs
     from freehold.work.logs import LogWriter
     from freehold.work.meters import Meters
@@ -72,6 +73,8 @@ class Platform:
     queues: Queues = field(default_factory=lambda: cast("Queues", Absent("queues")))
     topics: Topics = field(default_factory=lambda: cast("Topics", Absent("topics")))
     events: Events = field(default_factory=lambda: cast("Events", Absent("events")))
+    advance: Advance | None = None
+    """Moves service time, where the clock is manual."""
     resource_types: dict[str, ResourceType] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     """Private state of services by service name: caches, compiled things, in-memory counts. Never facts."""

@@ -136,6 +136,10 @@ class Store(Protocol):
         """Enter it BEFORE the read whose answer may make you wait."""
         ...
 
+    def rouse(self) -> None:
+        """Rouse every watcher of this process: time was moved."""
+        ...
+
     async def close(self) -> None:
         """Finish what was begun and release everything."""
         ...

@@ -116,6 +116,9 @@ class MemoryStore:
     def watch(self, key: bytes) -> KeyWatch:
         return self._watches.watch(key)
 
+    def rouse(self) -> None:
+        self._watches.wake_all()
+
     async def close(self) -> None:
         self._closed = True
         self._watches.wake_all()

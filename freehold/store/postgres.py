@@ -190,6 +190,9 @@ class PostgresStore:
     def watch(self, key: bytes) -> KeyWatch:
         return self._watches.watch(key)
 
+    def rouse(self) -> None:
+        self._watches.wake_all()
+
     async def close(self) -> None:
         self._closed = True
         while self._begun:

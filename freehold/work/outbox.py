@@ -112,13 +112,15 @@ class Outbox:
             _add_member(tx, kind, group, _Member(id, payload, due_ms))
         tx.wake(_wake(kind))
 
-    async def settle(self) -> None:
-        """Return when nothing is due and nothing is under way."""
-        busy = True
+    async def settle(self) -> bool:
+        """Return when nothing is due and nothing is under way; says whether there was anything."""
+        worked, busy = False, True
         while busy:
             busy = False
             for queue in self._queues.values():
                 busy = await queue.settle() or busy
+            worked = worked or busy
+        return worked
 
     async def close(self) -> None:
         """Stop. What was under way is performed again at the next start unless its end was recorded."""
@@ -278,13 +280,13 @@ class _Queue:
                 worked = True
                 await self._alarm.rung()
                 continue
+            self._alarm.ring()
+            await self._alarm.rung()
             start, end = pack("outbox", "q", self._kind), pack("outbox", "q", self._kind, self._clock.now_ms() + 1)
             due = await self._store.read(lambda tx, start=start, end=end: tx.scan(start, end, limit=1))  # type: ignore[misc]
             if not due and not self._flying:
                 return worked
             worked = True
-            self._alarm.ring()
-            await self._alarm.rung()
         return False
 
     async def close(self) -> None:

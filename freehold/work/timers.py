@@ -78,15 +78,18 @@ class Timers:
         value = tx.get(pack("timer", "by", owner, key))
         return None if value is None else msgspec.msgpack.decode(value, type=_Row).due_ms
 
-    async def settle(self) -> None:
-        """Return when nothing is due and no handler runs."""
+    async def settle(self) -> bool:
+        """Return when nothing is due and no handler runs; says whether there was anything."""
+        worked = False
         while True:
-            if not self._running and not await self._due_now(1):
-                if not self._running:
-                    return
+            if self._running:
+                worked = True
+                await asyncio.wait(list(self._running.values()), return_when=asyncio.FIRST_COMPLETED)
                 continue
             self._alarm.ring()
             await self._alarm.rung()
+            if not self._running and not await self._due_now(1):
+                return worked
 
     async def close(self) -> None:
         """Stop handlers that run; they run again at the next start."""

@@ -160,6 +160,9 @@ class SqliteStore:
     def watch(self, key: bytes) -> KeyWatch:
         return self._watches.watch(key)
 
+    def rouse(self) -> None:
+        self._watches.wake_all()
+
     async def close(self) -> None:
         if self._closed:
             return
