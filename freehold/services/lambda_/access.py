@@ -1,14 +1,21 @@
-"""What a resource policy says of another account. (Policies within an account are front's business.)"""
+"""What a function's resource policy says of another account and of AWS services. (Policies within an account are front's
+business.)"""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.ports.identity import Principal
-from freehold.services.lambda_ import rows, state
-from freehold.services.lambda_.names import FunctionName
+from freehold.ports.identity import Principal, Source
+from freehold.rules import resource_policies
+from freehold.services.lambda_ import policies, rows, state
+from freehold.services.lambda_.model import Policy
+from freehold.services.lambda_.names import LATEST, FunctionName
+from freehold.store.base import ReadTx
+
+INVOKE = "lambda:InvokeFunction"
 
 
 async def check_cross_account(call: Call, name: FunctionName, action: str) -> None:
@@ -41,3 +48,55 @@ def grants(statement: dict[str, Any], principal: Principal, action: str) -> bool
     named = given.get("AWS") if isinstance(given, dict) else given
     account = principal.account
     return named in ("*", account, f"arn:aws:iam::{account}:root", principal.arn)
+
+
+@lru_cache(maxsize=1_024)
+def _compiled(row: bytes) -> resource_policies.Policy:
+    """What the policy of a row says of services, ready to decide; a row that changed is another key."""
+    policy = rows.policies.load(row)
+    statements = {
+        sid: statement
+        for sid, statement in policy.statements.items()
+        if statement["Principal"] == "*" or "Service" in statement["Principal"]
+    }
+    if not statements:
+        return resource_policies.Policy(())
+    return resource_policies.compile_policy(policies.document(Policy(policy.revision, statements)))
+
+
+def check_service(tx: ReadTx, name: FunctionName, source: Source) -> None:
+    """May a service invoke this address now? It must exist, and its own resource policy (that of the function, of the
+    version or of the alias, as addressed) must let the service's principal in, with the conditions that AddPermission
+    writes of SourceArn and SourceAccount. Where the service acts as a role, the policy is not asked.
+
+    One read of three rows. Raises ResourceNotFoundException, AccessDeniedException.
+    """
+    keys, qualifier = state.keys_of(name), name.qualifier
+    if qualifier == LATEST:
+        qualifier = ""
+    wanted = [keys.stamp(name.name), keys.policy(name.name, qualifier)]
+    if qualifier and state.is_number(qualifier):
+        if len(qualifier) > 18 or not int(qualifier):
+            raise state.not_found(name)
+        wanted.append(keys.version(name.name, int(qualifier)))
+    elif qualifier:
+        wanted.append(keys.alias(name.name, qualifier))
+    stamp, policy, *target = tx.get_many(wanted)
+    if stamp is None or target == [None]:
+        raise state.not_found(name)
+    if source.role is not None:
+        return
+    if policy is None or not _lets(policy, name, source):
+        raise Fault(
+            "AccessDeniedException",
+            f"{source.service} is not authorized to perform: {INVOKE} on resource: {name.qualified_arn} because no "
+            f"resource-based policy allows the {INVOKE} action for {source.arn}",
+            status=403,
+        )
+
+
+def _lets(policy: bytes, name: FunctionName, source: Source) -> bool:
+    caller = resource_policies.Caller("", source.account, source.service)
+    context = {"aws:sourcearn": (source.arn,), "aws:sourceaccount": (source.account,)}
+    arn = name.arn if name.qualifier == LATEST else name.qualified_arn
+    return _compiled(policy).decide(caller, INVOKE, arn, context) == resource_policies.ALLOW

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freehold.kit import arns
+from freehold.kit.faults import Fault
 from freehold.ports.call import Cause
 from freehold.ports.functions import Invoked
+from freehold.ports.identity import Source
 from freehold.runtime.base import Invocation
-from freehold.services.lambda_ import events
+from freehold.services.lambda_ import access, events, limits
 from freehold.services.lambda_.engine import engine_of
 from freehold.services.lambda_.invoke import address, check_json, check_size, whole
+from freehold.services.lambda_.names import FunctionName
 from freehold.services.lambda_.tracing import header_for
+from freehold.store.base import ReadTx, Tx
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
+
+ENFORCED = frozenset(("events.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"))
+"""Services that a function's policy must let in when they invoke it without a role."""
 
 
 class FunctionsPort:
@@ -21,6 +29,12 @@ class FunctionsPort:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+
+    def _address(self, function_arn: str) -> FunctionName:
+        settings = self._platform.settings
+        parts = function_arn.split(":", 5)
+        region, account = (parts[3], parts[4]) if len(parts) == 6 else (settings.default_region, "")
+        return address(function_arn, None, account or settings.default_account, region)
 
     async def invoke(
         self,
@@ -36,9 +50,11 @@ class FunctionsPort:
     ) -> Invoked:
         """Invoke the function that a full ARN names, with its qualifier. `client_context` is JSON, not base64."""
         platform, engine = self._platform, engine_of(self._platform)
-        parts = function_arn.split(":", 5)
-        region, account = (parts[3], parts[4]) if len(parts) == 6 else (platform.settings.default_region, "")
-        name = address(function_arn, None, account or platform.settings.default_account, region)
+        name = self._address(function_arn)
+        if source in ENFORCED:
+            owner = arns.parse(source_arn or "")
+            asking = Source(source, source_arn or "", owner.account if owner and owner.account else name.account)
+            await platform.store.read(lambda tx: access.check_service(tx, name, asking))
         check_size(len(payload), asynchronous=asynchronous)
         request_id = platform.ids.uuid()
         entry, route = await engine.resolve(name)
@@ -53,3 +69,32 @@ class FunctionsPort:
         if not stream or isinstance(outcome.payload, bytes):
             outcome.payload = await whole(outcome)
         return Invoked(outcome.payload, outcome.function_error, spec.version, request_id, outcome.content_type)
+
+    def enqueue(
+        self,
+        tx: Tx,
+        function_arn: str,
+        payload: bytes,
+        *,
+        id: str,
+        now_ms: int,
+        source: Source,
+        trace: str | None = None,
+    ) -> None:
+        """Accept an asynchronous invocation inside the caller's transaction (ports.functions.Functions). `payload` is
+        JSON, which the caller vouches for."""
+        name = self._address(function_arn)
+        if len(payload) > limits.MAX_ASYNC_PAYLOAD:
+            raise Fault(
+                "RequestTooLargeException",
+                f"{len(payload)} byte payload is too large for the Event invocation type "
+                f"(limit {limits.MAX_ASYNC_PAYLOAD} bytes)",
+                Type="User",
+            )
+        access.check_service(tx, name, source)
+        event = events.Event(name.account, name.region, name.name, name.qualifier, id, payload, now_ms, None, trace)
+        events.add(engine_of(self._platform), tx, event, now_ms)
+
+    def check(self, tx: ReadTx, function_arn: str, source: Source) -> None:
+        """Raise the Fault that `enqueue` would raise for this function and source."""
+        access.check_service(tx, self._address(function_arn), source)

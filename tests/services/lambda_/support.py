@@ -187,6 +187,10 @@ class World:
 
         return {"Body": body()}
 
+    async def settle(self) -> None:
+        """Return when nothing is due and nothing runs."""
+        await self.platform.outbox.settle()
+
     async def create(self, name: str = "hello", **settings: Any) -> dict[str, Any]:
         """A function with defaults."""
         request = {
