@@ -1,0 +1,123 @@
+"""Compiled buses: all rules of a bus in one index, in memory, kept in step with the store.
+
+A compiled bus is good as long as the row of its bus is, byte for byte, the one it was compiled from: one read of one row
+in the transaction that uses it. Where the row is another, the changes recorded since (rows.Change) tell which rules to
+compile again; only what is too far behind, or was never seen, is compiled whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from freehold.rules.patterns import Index, Pattern, eventbridge
+from freehold.services.events import archiving, model, rows
+from freehold.services.events.names import DEFAULT, BusName
+from freehold.services.events.targets import Target, compile_target
+from freehold.store.base import ReadTx
+
+if TYPE_CHECKING:
+    from freehold.ports.platform import Platform
+
+MOST = 512
+"""Compiled buses in memory; the one that was compiled first makes room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that is enabled, with its targets."""
+
+    bus: BusName
+    name: str
+    arn: str
+    targets: tuple[Target, ...]
+
+
+@dataclass(slots=True)
+class CompiledBus:
+    """The rules and archives of a bus as of one version of its row."""
+
+    name: BusName
+    raw: bytes | None = None
+    number: int = 0
+    token: str = ""
+    index: Index = field(default_factory=Index)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    archives: archiving.Archives = field(default_factory=archiving.Archives)
+    statements: list[dict[str, Any]] = field(default_factory=list)
+    dead_letter_arn: str | None = None
+
+    def matching(self, document: dict[str, Any]) -> list[Rule]:
+        """The rules that an event matches, in the order of their names."""
+        found = self.index.match(document)
+        if not found:
+            return []
+        return [self.rules[name] for name in (sorted(found) if len(found) > 1 else found)]
+
+
+@lru_cache(maxsize=4096)
+def pattern_of(text: str) -> Pattern:
+    """The pattern of a text that PutRule accepted, or raises PatternError."""
+    return eventbridge.read(text)
+
+
+def rule_of(bus: BusName, row: model.Rule) -> Rule:
+    """A rule ready to fire."""
+    return Rule(bus, row.name, bus.rule_arn(row.name), tuple(map(compile_target, row.targets.values())))
+
+
+def current(tx: ReadTx, platform: Platform, name: BusName) -> CompiledBus | None:
+    """The bus as this transaction sees it; None where there is none. On the event loop only."""
+    cache: dict[BusName, CompiledBus] = platform.own.setdefault("events", {})
+    raw = tx.get(rows.bus_key(name))
+    found = cache.get(name)
+    if found is not None and found.raw == raw:
+        return found
+    if raw is None:
+        return CompiledBus(name) if name.name == DEFAULT else None
+    bus = rows.decode_bus(raw)
+    if found is not None and found.number > bus.number:
+        return found  # a transaction that is being committed has seen more than this snapshot
+    if found is None or not _catch_up(tx, found, bus):
+        found = _whole(tx, name)
+        if len(cache) >= MOST:
+            del cache[next(iter(cache))]
+        cache[name] = found
+    found.raw, found.number, found.token = raw, bus.number, bus.token
+    found.statements, found.dead_letter_arn = bus.statements, bus.dead_letter_arn
+    return found
+
+
+def _catch_up(tx: ReadTx, compiled: CompiledBus, bus: model.Bus) -> bool:
+    """Compile what changed since; False where that is not known any more."""
+    if bus.number - compiled.number >= rows.KEEP:
+        return False
+    changes = rows.changes(tx, compiled.name, compiled.number, bus.number)
+    if len(changes) <= bus.number - compiled.number or changes[0].token != compiled.token:
+        return False
+    for name in {change.rule for change in changes[1:]}:
+        if name is None:
+            compiled.archives = archiving.load(tx, compiled.name)
+        else:
+            _place(compiled, name, rows.rule(tx, compiled.name, name))
+    return True
+
+
+def _whole(tx: ReadTx, name: BusName) -> CompiledBus:
+    compiled = CompiledBus(name, archives=archiving.load(tx, name))
+    page = rows.rules(tx, name)
+    while page:
+        for row in page:
+            _place(compiled, row.name, row)
+        page = rows.rules(tx, name, start_after=page[-1].name)
+    return compiled
+
+
+def _place(compiled: CompiledBus, name: str, row: model.Rule | None) -> None:
+    if row is None or not row.enabled or row.pattern is None:
+        if compiled.rules.pop(name, None) is not None:
+            compiled.index.remove(name)
+        return
+    compiled.rules[name] = rule_of(compiled.name, row)
+    compiled.index.add(name, pattern_of(row.pattern))

@@ -1,0 +1,79 @@
+"""The event as targets get it. Pure.
+
+Members and their order: EventBridge User Guide, "AWS service event metadata". Detail is written anew as compact JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from freehold.kit.clock import iso8601
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event on its way. `document` is the parsed event, `text` the same as JSON.
+
+    `hops` counts the buses it came through before this one. What is passed on keeps its id, account, region and time.
+    """
+
+    id: str
+    document: dict[str, Any]
+    text: str
+    trace: str | None = None
+    hops: int = 0
+
+    @property
+    def account(self) -> str:
+        """Where it was put first."""
+        return str(self.document.get("account", ""))
+
+    def passed_on(self) -> Event:
+        """The same event on the next bus."""
+        return Event(self.id, self.document, self.text, self.trace, self.hops + 1)
+
+
+@lru_cache(maxsize=64)
+def time_text(seconds: int) -> str:
+    """The time of an event: whole seconds, `2026-01-01T00:00:00Z`."""
+    return iso8601(seconds, millis=False)
+
+
+def make(
+    id: str,
+    *,
+    source: str,
+    detail_type: str,
+    account: str,
+    region: str,
+    time_s: float,
+    resources: Sequence[str],
+    detail: dict[str, Any],
+    trace: str | None = None,
+    **more: Any,
+) -> Event:
+    """A new event. `more` are further members that stand before `detail` ("replay-name")."""
+    document = {
+        "version": "0",
+        "id": id,
+        "detail-type": detail_type,
+        "source": source,
+        "account": account,
+        "time": time_text(int(time_s)),
+        "region": region,
+        "resources": list(resources),
+        **more,
+        "detail": detail,
+    }
+    return Event(id, document, orjson.dumps(document).decode(), trace)
+
+
+def parsed(text: str, *, trace: str | None = None, hops: int = 0) -> Event:
+    """An event out of its JSON text (archives, outbox)."""
+    document = orjson.loads(text)
+    return Event(document["id"], document, text, trace, hops)

@@ -1,0 +1,114 @@
+"""Sending one order to its target inside a transaction: queues, topics, functions and buses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freehold.kit.faults import Fault
+from freehold.kit.ids import derived
+from freehold.ports.identity import Source
+from freehold.ports.queues import Outgoing
+from freehold.ports.topics import Note
+from freehold.services.events.compiled import Rule
+from freehold.services.events.envelope import Event
+from freehold.services.events.targets import FUNCTION, QUEUE, TOPIC, Target
+from freehold.store.base import Tx
+
+if TYPE_CHECKING:
+    from freehold.ports.platform import Platform
+
+SERVICE = "events.amazonaws.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One event for one target of a rule. `body` is what the target is sent."""
+
+    rule: Rule
+    target: Target
+    event: Event
+    body: str
+
+    @property
+    def id(self) -> str:
+        """The one id of this delivery: that of the message or the request."""
+        return derived(self.event.id, self.rule.arn, self.target.id)
+
+    @property
+    def source(self) -> Source:
+        """Who resource policies decide about."""
+        return Source(SERVICE, self.rule.arn, self.rule.bus.account, self.target.role)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a delivery failed, as a dead letter says it. `again`: another attempt may succeed."""
+
+    code: str
+    message: str
+    again: bool
+
+
+_MISSING = frozenset(
+    (
+        "QueueDoesNotExist",
+        "NotFound",
+        "NotFoundException",
+        "ResourceNotFoundException",
+        "AWS.SimpleQueueService.NonExistentQueue",
+    )
+)
+_DENIED = frozenset(("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"))
+_THROTTLED = frozenset(
+    (
+        "TooManyRequestsException",
+        "ThrottlingException",
+        "Throttling",
+        "RequestThrottled",
+        "ThrottledException",
+        "OverLimit",
+    )
+)
+
+
+def failure_of(fault: Fault) -> Failure:
+    """What a target's refusal means. Error codes: EventBridge User Guide, "Using dead-letter queues"."""
+    message = fault.message or fault.code
+    if fault.code in _MISSING:
+        return Failure("NO_RESOURCE", message, False)
+    if fault.code in _DENIED:
+        return Failure("NO_PERMISSIONS", message, False)
+    if fault.code in _THROTTLED:
+        return Failure("THROTTLING", message, True)
+    if (fault.status or 400) >= 500 and fault.code != "NotImplemented":
+        return Failure("ERROR_FROM_TARGET", message, True)
+    return Failure("INVALID_PARAMETER", message, False)
+
+
+def to_queue(tx: Tx, platform: Platform, order: Order, now_ms: int) -> None:
+    message = Outgoing(order.id, order.body, group=order.target.group, trace=order.event.trace)
+    platform.queues.send(tx, order.target.arn, (message,), now_ms=now_ms, source=order.source)
+
+
+def to_topic(tx: Tx, platform: Platform, order: Order, now_ms: int) -> None:
+    note = Note(order.id, order.body, trace=order.event.trace)
+    platform.topics.publish(tx, order.target.arn, note, now_ms=now_ms, source=order.source)
+
+
+def to_function(tx: Tx, platform: Platform, order: Order, now_ms: int) -> None:
+    platform.functions.enqueue(
+        tx,
+        order.target.arn,
+        order.body.encode(),
+        id=order.id,
+        now_ms=now_ms,
+        source=order.source,
+        trace=order.event.trace,
+    )
+
+
+Sender = Callable[[Tx, "Platform", Order, int], None]
+SENDERS: dict[str, Sender] = {QUEUE: to_queue, TOPIC: to_topic, FUNCTION: to_function}
+"""By kind of target: those that take part in the transaction. Raise Fault, and then have written nothing."""
