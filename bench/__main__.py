@@ -25,11 +25,22 @@ OPERATIONS = (
     "s3_get_1m",
     "lambda_warm",
     "httpapi_get",
+    "sqs_send",
+    "sqs_cycle",
+    "sqs_batch",
+    "sns_publish",
+    "eb_1rule",
+    "eb_100rules",
+    "esm_sqs",
 )
+ALONE = ("eb_10rules", "eb_10000rules", "sqs_receive_10", "sqs_receive_1m", "esm_backlog")
+"""Operations that are compared with themselves: Freehold only, 32 connections."""
 CONNECTIONS = (32, 1)
 LONG = ("lambda_warm", "httpapi_get")
 LONGER = 6
 """Functions at 32 connections get so many times the seconds, in one turn: the peer needs a third of them to start 32."""
+ONCE = ("eb_10000rules", "sqs_receive_1m", "esm_sqs")
+"""Operations whose preparation takes long."""
 Figures = dict[tuple[str, str, int], dict[str, Any]]
 """(server, operation, connections) -> what load.py measured."""
 
@@ -38,7 +49,17 @@ def load(tool: Path, server: Server, operation: str, connections: int, seconds: 
     """One measurement by load.py. An operation that the server cannot do is reported as `unsupported`."""
     with tempfile.NamedTemporaryFile("r", suffix=".json") as out:
         command = [
-            *(sys.executable, str(tool), "--endpoint", server.url, "--ops", operation, "--conns", str(connections)),
+            *(
+                sys.executable,
+                str(HERE / "operations.py"),
+                str(tool),
+                "--endpoint",
+                server.url,
+                "--ops",
+                operation,
+                "--conns",
+                str(connections),
+            ),
             *("--seconds", str(seconds), "--pid", str(server.process.pid), "--json", out.name),
             *("--runtime", cold.RUNTIME),
         ]
@@ -51,11 +72,15 @@ def measure(tool: Path, servers: list[Server], operations: list[str], seconds: f
     """Each operation on each server in turn, `rounds` times; the round with the most requests counts."""
     figures: Figures = {}
     for operation in operations:
-        for connections in CONNECTIONS:
+        alone = operation in ALONE
+        for connections in CONNECTIONS[:1] if alone or operation == "esm_sqs" else CONNECTIONS:
             long = operation in LONG and connections > 1
             turns, each = (1, seconds * LONGER) if long else (rounds, seconds / rounds)
+            turns = 1 if operation in ONCE else turns
             for turn in range(turns):
                 for server in servers if turn % 2 == 0 else reversed(servers):
+                    if alone and server.name != "freehold":
+                        continue
                     found = load(tool, server, operation, connections, each)
                     key = (server.name, operation, connections)
                     if found.get("rps", 0) >= figures.get(key, {}).get("rps", 0):
@@ -69,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="per operation, server and number of connections")
     parser.add_argument("--rounds", type=int, default=2, help="turns into which these seconds are divided")
-    parser.add_argument("--ops", default=",".join(OPERATIONS), help="operations of load.py, comma separated")
+    parser.add_argument("--ops", default=",".join((*OPERATIONS, *ALONE)), help="operations of load.py, comma separated")
     parser.add_argument("--cold", type=int, default=12, help="functions started cold, of each kind")
     parser.add_argument("--starts", type=int, default=5, help="starts of each server")
     parser.add_argument("--load-tool", type=Path, default=LOAD_TOOL, help="load.py")

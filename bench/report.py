@@ -19,9 +19,15 @@ RATIOS = {
     "s3_get_1m": ("S3 GetObject 1 MiB", 1.2),
     "lambda_warm": ("Lambda warm Invoke", 9.0),
     "httpapi_get": ("HTTP API → Lambda GET", 8.0),
+    "sqs_send": ("SQS SendMessage", 2.5),
+    "sqs_cycle": ("SQS send + receive + delete", 2.5),
+    "sqs_batch": ("SQS SendMessageBatch of 10", 1.0),
+    "sns_publish": ("SNS Publish → 1 queue", 2.0),
+    "eb_1rule": ("EventBridge PutEvents → 1 rule", 2.0),
+    "eb_100rules": ("EventBridge PutEvents, 100 rules", 4.0),
 }
 """Operation -> what it is, and times ministack's requests/s at 32 connections that are wanted."""
-LATENCIES = {"ddb_put": 0.7, "lambda_warm": 1.0, "httpapi_get": 1.5}
+LATENCIES = {"ddb_put": 0.7, "lambda_warm": 1.0, "httpapi_get": 1.5, "sqs_send": 0.7}
 """Operation -> milliseconds p50 at one connection that are wanted."""
 COLD = {"plain": ("plain handler", 30.0), "boto3": ("handler that makes a boto3 client", 130.0)}
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -57,7 +63,14 @@ def markdown(
         "the processors with the server it measures. The notes at the end are kept in `bench/NOTES.md`.",
         "",
     ]
-    parts = [_throughput(figures), _latency(figures), _lambda(colds), _idle(starts), _others(figures)]
+    parts = [
+        _throughput(figures),
+        _latency(figures),
+        _messaging(figures),
+        _lambda(colds),
+        _idle(starts),
+        _others(figures),
+    ]
     notes = NOTES.read_text().splitlines() if NOTES.exists() else []
     return "\n".join([*head, *(row for part in parts for row in [*part, ""]), *notes]).rstrip() + "\n"
 
@@ -86,6 +99,48 @@ def _latency(figures: Figures) -> list[str]:
         cells = (_ms(p50), _ms(ours.get("p99_ms")), _ms(theirs.get("p50_ms")), f"≤ {wanted:g} ms")
         rows.append((RATIOS[operation][0], *cells, met))
     return _table("Latency, one connection", ("", "p50", "p99", "ministack p50", "target p50", "met"), rows)
+
+
+def _messaging(figures: Figures) -> list[str]:
+    """What has its own measure: costs that must not grow, and mappings."""
+    ours = {operation: found for (server, operation, _), found in figures.items() if server == "freehold"}
+    rows = []
+
+    def add(what: str, value: float | None, text: str, target: str, met: bool) -> None:
+        rows.append((what, "" if value is None else text, target, _met(None if value is None else met)))
+
+    batch = ours.get("sqs_batch", {}).get("messages_s")
+    add(
+        "SendMessageBatch of 10, 32 connections",
+        batch,
+        f"{batch or 0:,.0f} messages/s",
+        "≥ 15,000",
+        (batch or 0) >= 15_000,
+    )
+    for what, few, many, most in (
+        ("PutEvents, 10,000 rules against 10", "eb_10rules", "eb_10000rules", 1.5),
+        ("ReceiveMessage, 1,000,000 waiting against 10", "sqs_receive_10", "sqs_receive_1m", 1.3),
+    ):
+        ratio = _ratio(ours.get(few, {}), ours.get(many, {}))
+        add(what, ratio, f"costs {ratio or 0:.2f}{TIMES}", f"≤ {most:g}{TIMES}", (ratio or 0) <= most)
+    mapping = ours.get("esm_sqs", {})
+    for name, most in (("p50", 5.0), ("p99", 30.0)):
+        value = mapping.get(f"{name}_ms")
+        add(f"queue → function start, {name}", value, _ms(value), f"≤ {most:g} ms", (value or 0) <= most)
+    drained = ours.get("esm_backlog", {}).get("rps")
+    add(
+        "10,000 messages drained in batches of 10",
+        drained,
+        f"{drained or 0:,.0f} messages/s",
+        "≥ 5,000",
+        (drained or 0) >= 5_000,
+    )
+    return _table("Messaging, Freehold alone", ("", "Freehold", "target", "met"), rows)
+
+
+def _ratio(few: Mapping[str, Any], many: Mapping[str, Any]) -> float | None:
+    """How many times the requests of `few` cost what those of `many` do."""
+    return few["rps"] / many["rps"] if few.get("rps") and many.get("rps") else None
 
 
 def _lambda(colds: Mapping[tuple[str, str], float]) -> list[str]:

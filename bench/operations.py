@@ -1,0 +1,118 @@
+"""load.py with more operations of messaging: `python bench/operations.py LOAD_TOOL <arguments of load.py>`.
+
+An operation is what load.py takes for one: a function `op_{name}` that prepares the server and returns prebuilt requests
+with a check of every answer, or the figures themselves.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+BACKLOG = 10_000
+"""Messages that a mapping finds waiting."""
+WAITING = 1_000_000
+TRIVIAL = b"def handler(event, context):\n    return None\n"
+
+
+def tool(path: Path) -> Any:
+    """load.py as a module."""
+    spec = importlib.util.spec_from_file_location("load", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["load"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def batches(load: Any, url: str, body: str = "x" * 250) -> list[bytes]:
+    """Requests of ten messages each."""
+    entries = [[{"Id": str(i), "MessageBody": f"{n:04d}{i}{body}"} for i in range(10)] for n in range(64)]
+    client = load.client("sqs")
+    return [load.build(client, "send_message_batch", QueueUrl=url, Entries=each) for each in entries]
+
+
+def whole_batch(_headers: bytes, body: bytes) -> bool:
+    """All ten were taken."""
+    return body.count(b"MD5OfMessageBody") >= 10
+
+
+def sqs_batch(load: Any) -> Any:
+    """SendMessageBatch of ten."""
+    url, _ = load.mkq()
+
+    def post(state: Any) -> dict[str, Any]:
+        return {"messages_s": round(state.ok * 10 / state.wall)}
+
+    return load.Simple(batches(load, url), whole_batch), post
+
+
+def fill(load: Any, url: str, count: int) -> None:
+    """Have `count` messages wait on a queue. Raises RuntimeError when one is refused."""
+    requests = batches(load, url)
+    while (lacks := count - load.depth(url)) > 20_000:
+        state = load.run_engine(load.Simple(requests, whole_batch), 32, min(5.0, lacks / 40_000), 1)
+        if state.err:
+            raise RuntimeError(f"the queue could not be filled: {state.sample}")
+    client = load.client("sqs")
+    for _ in range(lacks // 10):
+        client.send_message_batch(QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": "x" * 250} for i in range(10)])
+
+
+def receive(load: Any, waiting: int) -> Any:
+    """ReceiveMessage of one message, which is visible again at once, with so many waiting."""
+    url, _ = load.mkq()
+    fill(load, url, waiting)
+    client = load.client("sqs")
+    request = load.build(client, "receive_message", QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=0)
+    return load.Simple([request], load.rx(rb"ReceiptHandle")), None
+
+
+def esm_backlog(load: Any) -> dict[str, Any]:
+    """Messages a second at which a mapping of batches of ten drains a backlog through a trivial function."""
+    name, _ = load.mkfn(TRIVIAL)
+    url, arn = load.mkq()
+    functions = load.client("lambda")
+    functions.invoke(FunctionName=name, Payload=b"{}")["Payload"].read()
+    mapping = functions.create_event_source_mapping(
+        FunctionName=name, EventSourceArn=arn, BatchSize=10, Enabled=False, MaximumBatchingWindowInSeconds=0
+    )["UUID"]
+    fill(load, url, BACKLOG)
+    queue = load.client("sqs")
+    kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def left() -> tuple[int, int]:
+        found = queue.get_queue_attributes(QueueUrl=url, AttributeNames=kinds)["Attributes"]
+        return int(found[kinds[0]]), int(found[kinds[1]])
+
+    functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+    deadline = time.monotonic() + 120
+    while sum(left()) == BACKLOG and left()[1] == 0 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    began = time.perf_counter()
+    while sum(left()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    took = time.perf_counter() - began
+    lost = sum(left())
+    functions.delete_event_source_mapping(UUID=mapping)
+    return {"rps": round((BACKLOG - lost) / took), "errors": lost, "p50_ms": None, "p99_ms": None, "drain_s": took}
+
+
+def main() -> None:
+    """Run load.py with the operations of this module added."""
+    path = Path(sys.argv.pop(1))
+    load = tool(path)
+    load.op_sqs_batch = lambda: sqs_batch(load)
+    load.op_sqs_receive_10 = lambda: receive(load, 10)
+    load.op_sqs_receive_1m = lambda: receive(load, WAITING)
+    load.op_eb_10rules = lambda: load._eb(10)
+    load.op_eb_10000rules = lambda: load._eb(10_000)
+    load.op_esm_backlog = lambda: esm_backlog(load)
+    load.main()
+
+
+if __name__ == "__main__":
+    main()
