@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     clock = commands.add_parser("clock", help="say what time it is on the platform, or move a manual clock")
     clock.add_argument("action", nargs="?", choices=("advance",), help="advance: move it forward")
     clock.add_argument("duration", nargs="?", help="how far: 90s, 15m, 2h, 1d, or 1d12h")
+    clock.add_argument("--until-quiet", action="store_true", help="stop at the last due time within it (default 1d)")
+    up.add_argument("--seed", type=int, help="make ids and jitter reproducible, for tests (default 0: unguessable)")
     commands.add_parser("env", help='print what points AWS tools here: eval "$(freehold env)"')
     services = commands.add_parser("services", help="list the operations that work")
     services.add_argument("--missing", action="store_true", help="list those that do not")
@@ -94,7 +96,7 @@ def _clock(flags: dict[str, Any]) -> None:
     from freehold.node import clock
 
     try:
-        print(clock.command(endpoint(), flags["action"], flags["duration"]))
+        print(clock.command(endpoint(), flags["action"], flags["duration"], until_quiet=flags["until_quiet"]))
     except clock.ClockError as problem:
         _fail(str(problem))
 

@@ -32,6 +32,7 @@ class Config:
     region: str = "us-east-1"
     account: str = "000000000000"
     clock: str = "system"
+    seed: int = 0
 
     def check(self) -> None:
         """Refuse what contradicts itself. Raises ConfigError."""
@@ -44,6 +45,8 @@ class Config:
             raise ConfigError(f"The port must be between 0 and 65535, not {self.port}.")
         if not re.fullmatch(r"\d{12}", self.account, re.ASCII):
             raise ConfigError(f"The account must be 12 digits, not {self.account!r}.")
+        if self.seed and self.guarded:
+            raise ConfigError("A seed makes secrets guessable: it is for tests, not for a guarded server.")
         if self.clock not in ("system", "manual"):
             raise ConfigError(f"The clock must be system or manual, not {self.clock!r}.")
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", self.region):
@@ -95,6 +98,11 @@ def _convert(name: str, value: Any, kind: type) -> Any:
         except ValueError:
             raise ConfigError(f"{name} must be a number, not {value!r}.") from None
     return Path(value) if issubclass(kind, Path) else str(value)
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment without settings of Freehold's and of AWS's: for a server that is somebody's own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FREEHOLD_"))}
 
 
 def endpoint() -> str:

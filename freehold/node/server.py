@@ -105,7 +105,9 @@ async def serve(config: Config) -> None:
             default_account=config.account,
             default_region=config.region,
         )
-        node = await assemble(settings, store, data / "scratch", manual=config.clock == "manual")
+        node = await assemble(
+            settings, store, data / "scratch", seed=config.seed or None, manual=config.clock == "manual"
+        )
         await _run(node, sock, config, settings)
     finally:
         sock.close()

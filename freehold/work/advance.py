@@ -31,17 +31,23 @@ class Advance:
         self._clock, self._store, self._settles, self._flush = clock, store, settles, flush
         self._lock = asyncio.Lock()
 
-    async def by(self, milliseconds: int) -> int:
-        """Move service time forward by `milliseconds`, stopping at every due time on the way. Answers the new time (ms)."""
+    async def by(self, milliseconds: int, *, until_quiet: bool = False) -> int:
+        """Move service time forward by `milliseconds`, stopping at every due time on the way. Answers the new time (ms).
+
+        With `until_quiet` it goes no further than to the last due time within these milliseconds: nothing runs then, and
+        nothing more is due before they are over.
+        """
         async with self._lock:
             target = self._clock.now_ms() + milliseconds
             await self._settle()
             while (due := self._clock.next_due()) is not None and due <= target:
                 await self._stop(due)
-            await self._stop(target)
-            await self._store.transact(lambda tx: record(tx, target))
+            if not until_quiet:
+                await self._stop(target)
+            now = self._clock.now_ms()
+            await self._store.transact(lambda tx: record(tx, now))
             await self._flush()
-            return target
+            return now
 
     async def _stop(self, at_ms: int) -> None:
         self._clock.advance_to(at_ms)
