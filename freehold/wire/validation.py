@@ -290,6 +290,8 @@ class _Schema(_Compiler):
     """What a schema of documents says: which elements must be there, and which words they may hold."""
 
     def constraints(self, shape: Shape) -> list[Constraint]:
+        if shape.name in self.rules.skip:
+            return []
         values = shape.traits.get("enum") if shape.type == "string" else None
         return [(frozenset(values).__contains__, "")] if values else []
 

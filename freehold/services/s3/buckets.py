@@ -109,6 +109,7 @@ async def delete_bucket(call: Call, request: Request) -> Result:
         _check_empty(tx, bucket)
         tx.delete(rows.bucket_key(bucket.name))
         tx.delete(rows.owned_key(bucket.account, bucket.name))
+        tx.clear(*rows.whole("f", bucket.generation))
         if bucket.lifecycle is not None:
             call.platform.timers.set(tx, lifecycle.TIMER, bucket.name.encode(), None)
         if not tx.scan(*rows.whole("u", bucket.generation), limit=1):

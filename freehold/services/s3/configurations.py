@@ -128,19 +128,6 @@ def _check_acl(request: Request, bucket: Bucket) -> None:
             raise attributes.acl_not_supported()
 
 
-async def get_bucket_notification_configuration(call: Call, request: Request) -> Result:
-    await _enter(call, request)
-    return {}
-
-
-async def put_bucket_notification_configuration(call: Call, request: Request) -> Result:
-    """Only the empty configuration: nothing is notified."""
-    if any(value is not None for value in (request.get("NotificationConfiguration") or {}).values()):
-        raise not_implemented("S3 event notifications")
-    await _enter(call, request)
-    return {}
-
-
 async def get_bucket_logging(call: Call, request: Request) -> Result:
     await _enter(call, request)
     return {}

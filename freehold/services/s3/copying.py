@@ -85,7 +85,7 @@ async def copy_object(call: Call, request: Request) -> Result:
         tags=given.tags if tagging_directive == "REPLACE" else found.version.tags,
         storage_class=given.storage_class,
     )  # fmt: skip
-    bucket, made = await objects.write(call, request, key, new, versions.content_of(received.blob))
+    bucket, made = await objects.write(call, request, key, new, versions.content_of(received.blob), "Copy")
     written = objects.written(bucket, request["Key"], made)
     result: Result = {
         "CopyObjectResult": {

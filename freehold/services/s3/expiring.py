@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -9,7 +10,19 @@ from msgspec.structs import replace
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.ports.platform import Platform
-from freehold.services.s3 import access, intake, lifecycle, listing, multipart, names, rows, sweep, versions
+from freehold.services.s3 import (
+    access,
+    announcing,
+    intake,
+    lifecycle,
+    listing,
+    multipart,
+    names,
+    paging,
+    rows,
+    sweep,
+    versions,
+)
 from freehold.services.s3.model import Bucket, Version
 from freehold.store.base import ReadTx, Tx
 
@@ -80,7 +93,7 @@ async def _expire_versions(platform: Platform, bucket: Bucket, rules: list[Reque
         if not page.truncated:
             doomed += judge.end()
         for at in range(0, len(doomed), _BATCH):
-            await _remove(platform, bucket, doomed[at : at + _BATCH])
+            await paging.halving(doomed[at : at + _BATCH], lambda some: _remove(platform, bucket, some))
         if not page.truncated:
             return
         assert page.last_version is not None
@@ -125,30 +138,40 @@ class _Judge:
         return [marker] if expires else []
 
 
-async def _remove(platform: Platform, bucket: Bucket, doomed: list[listing.Listed]) -> None:
+async def _remove(platform: Platform, bucket: Bucket, doomed: Sequence[listing.Listed]) -> list[bool]:
+    """Remove what still shall go; says of each whether it went."""
     entropies = [platform.ids.hex(16) for _ in doomed]
-    now_ms = platform.clock.now_ms()
+    now_ms, actor = platform.clock.now_ms(), announcing.lifecycle_actor(platform.ids.hex(16).upper())
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> list[bool]:
         now = rows.find_bucket(tx, bucket.name)
         if now is None or now.generation != bucket.generation or now.lifecycle != bucket.lifecycle:
-            return
+            return [False] * len(doomed)
+        gone = []
         for listed, entropy in zip(doomed, entropies, strict=True):
-            if listed.latest and not listed.version.marker:
-                current = versions.current(tx, now, listed.key)
-                if current is not None and current.sequence == listed.version.sequence:
-                    versions.delete(tx, platform.blobs, now, listed.key, now_ms, entropy)
-            elif not listed.latest or _stands_alone(tx, now, listed.key, listed.version):
-                _remove_version(tx, platform, now, listed)
+            done = _remove_one(tx, platform, now, listed, now_ms, entropy)
+            gone.append(done.version is not None)
+            if now.notifies:
+                announcing.deleted(tx, platform, now, names.key_text(listed.key), done, actor, now_ms, entropy)
+        return gone
 
-    await platform.store.transact(body)
+    return await platform.store.transact(body)
 
 
-def _remove_version(tx: Tx, platform: Platform, bucket: Bucket, listed: listing.Listed) -> None:
-    found = versions.find(tx, bucket, listed.key, listed.version.public_id)
-    # Another version may be the null version by now.
-    if found is not None and found.sequence == listed.version.sequence:
-        versions.delete_version(tx, platform.blobs, bucket, listed.key, listed.version.public_id)
+def _remove_one(
+    tx: Tx, platform: Platform, bucket: Bucket, listed: listing.Listed, now_ms: int, entropy: str
+) -> versions.Deletion:
+    """Remove what was listed, if it is still there and as it was."""
+    if listed.latest and not listed.version.marker:
+        current = versions.current(tx, bucket, listed.key)
+        if current is not None and current.sequence == listed.version.sequence:
+            return versions.delete(tx, platform.blobs, bucket, listed.key, now_ms, entropy)
+    elif not listed.latest or _stands_alone(tx, bucket, listed.key, listed.version):
+        found = versions.find(tx, bucket, listed.key, listed.version.public_id)
+        # Another version may be the null version by now.
+        if found is not None and found.sequence == listed.version.sequence:
+            return versions.delete_version(tx, platform.blobs, bucket, listed.key, listed.version.public_id)
+    return versions.Deletion()
 
 
 def _stands_alone(tx: ReadTx, bucket: Bucket, key: bytes, marker: Version) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,19 @@ from freehold.work.blobs import Blob
 
 NULL = "null"
 """The version id of an object written while its bucket kept no versions; in rows it is the empty string."""
+
+
+class Notification(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """What one destination is told of a bucket."""
+
+    id: str
+    kind: str
+    """"queue", "topic" or "function"."""
+    arn: str
+    events: tuple[str, ...]
+    """With their "s3:", as they were given."""
+    prefix: str | None = None
+    suffix: str | None = None
 
 
 class Bucket(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,6 +45,14 @@ class Bucket(msgspec.Struct, frozen=True, omit_defaults=True):
     ownership: str = "BucketOwnerEnforced"
     cors: list[dict[str, Any]] | None = None
     lifecycle: list[dict[str, Any]] | None = None
+    notifications: tuple[Notification, ...] = ()
+    event_bridge: bool = False
+    """Does EventBridge's default bus hear of every event?"""
+
+    @property
+    def notifies(self) -> bool:
+        """Does anybody want to hear what happens to the objects?"""
+        return bool(self.notifications) or self.event_bridge
 
     @property
     def arn(self) -> str:
@@ -125,6 +147,12 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 def owner_id(account: str) -> str:
     """The canonical user id of an account: 64 hexadecimal digits, made from the account id."""
     return hashlib.sha256(b"freehold canonical user " + account.encode()).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def customer_id(account: str) -> str:
+    """The customer id of an account, by which event records name owners and root users."""
+    return "A" + base64.b32encode(hashlib.sha256(b"freehold customer " + account.encode()).digest())[:13].decode()
 
 
 def owner(account: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Objects: put, get, head, delete."""
+"""Objects: put, get, head."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.services.s3 import access, attributes, checksums, conditions, intake, lifecycle, names, versions
-from freehold.services.s3.model import NULL, Bucket, PartRecord, Version
+from freehold.services.s3 import (
+    access,
+    announcing,
+    attributes,
+    checksums,
+    conditions,
+    intake,
+    lifecycle,
+    names,
+    versions,
+)
+from freehold.services.s3.model import Bucket, PartRecord, Version
 from freehold.store.base import ReadTx, Tx
 from freehold.work.blobs import INLINE, Blob
 
@@ -21,8 +31,6 @@ _OVERRIDES = {
     "ResponseContentLanguage": "ContentLanguage",
     "ResponseContentType": "ContentType",
 }
-_DELETE_BATCH = 100
-"""Keys deleted in one transaction: each may touch half a dozen rows."""
 
 Request = dict[str, Any]
 Result = dict[str, Any]
@@ -52,14 +60,14 @@ async def put_object(call: Call, request: Request) -> Result:
         algorithm=received.algorithm, checksum=received.checksum, checksum_type=checksums.FULL_OBJECT, tags=given.tags,
         storage_class=given.storage_class,
     )  # fmt: skip
-    bucket, made = await write(call, request, key, new, versions.content_of(received.blob))
+    bucket, made = await write(call, request, key, new, versions.content_of(received.blob), "Put")
     return written(bucket, request["Key"], made)
 
 
 async def write(
-    call: Call, request: Request, key: bytes, new: Version, content: versions.Content
+    call: Call, request: Request, key: bytes, new: Version, content: versions.Content, how: str
 ) -> tuple[Bucket, Version]:
-    """Make the object, if the request's conditions hold."""
+    """Make the object, if the request's conditions hold. `how` is what notifications call it: Put, Copy."""
     blobs = call.platform.blobs
     entropy = call.platform.ids.hex(16)
     conditional = "IfMatch" in request or "IfNoneMatch" in request
@@ -68,7 +76,10 @@ async def write(
         bucket = access.enter(tx, call, request)
         if conditional:
             conditions.check_write(request, versions.current(tx, bucket, key))
-        return bucket, versions.put(tx, blobs, bucket, key, new, content, entropy)
+        made = versions.put(tx, blobs, bucket, key, new, content, entropy)
+        if bucket.notifies:
+            announcing.created(tx, call, bucket, request["Key"], made, how, entropy)
+        return bucket, made
 
     try:
         return await call.platform.store.transact(body)
@@ -254,96 +265,6 @@ async def content(call: Call, request: Request, found: Found, start: int, end: i
         if again.version.sequence == found.version.sequence or again.version.size != found.version.size:
             raise
         return await blobs.read(again.blob, start, end)
-
-
-async def delete_object(call: Call, request: Request) -> Result:
-    """Delete the object, or one version of it; succeeds where there is none."""
-    check_delete(request)
-    key = names.key_bytes(request["Key"])
-    now_ms, entropy = call.platform.clock.now_ms(), call.platform.ids.hex(16)
-
-    def body(tx: Tx) -> versions.Deletion:
-        bucket = access.enter(tx, call, request)
-        return _delete(tx, call, bucket, key, request, now_ms, entropy)
-
-    done = await call.platform.store.transact(body)
-    result: Result = {}
-    if done.version_id:
-        result["VersionId"] = done.version_id
-    if done.marker:
-        result["DeleteMarker"] = True
-    return result
-
-
-def check_delete(request: Request) -> None:
-    """Refuse by name what deletes here do not do."""
-    if "MFA" in request:
-        raise not_implemented("S3 MFA delete")
-    for name in ("IfMatchLastModifiedTime", "IfMatchSize", "LastModifiedTime", "Size"):
-        if name in request:
-            raise not_implemented(f"the condition {name} of S3 deletes (it is of directory buckets)")
-
-
-def _delete(
-    tx: Tx, call: Call, bucket: Bucket, key: bytes, request: Request, now_ms: int, entropy: str
-) -> versions.Deletion:
-    version_id = request.get("VersionId")
-    blobs = call.platform.blobs
-    if (wanted := request.get("IfMatch", request.get("ETag"))) is not None:
-        current = versions.current(tx, bucket, key)
-        if current is None:
-            raise Fault("NoSuchKey", NO_SUCH_KEY, status=404, Key=names.key_text(key))
-        conditions.check_write({"IfMatch": wanted}, current)
-    if version_id is None:
-        return versions.delete(tx, blobs, bucket, key, now_ms, entropy)
-    if not bucket.versioning and version_id == NULL:
-        versions.delete(tx, blobs, bucket, key, now_ms, entropy)
-        return versions.Deletion(NULL)
-    return versions.delete_version(tx, blobs, bucket, key, version_id)
-
-
-async def delete_objects(call: Call, request: Request) -> Result:
-    """Delete up to 1,000 objects or versions; each has its own outcome."""
-    intake.check_document(call, request, required=True)
-    check_delete(request)
-    asked: list[Request] = request.get("Delete", {}).get("Objects", [])
-    if not 1 <= len(asked) <= 1000 or any("Key" not in one for one in asked):
-        raise attributes.malformed_xml()
-    deleted: list[Result] = []
-    errors: list[Result] = []
-    for at in range(0, len(asked), _DELETE_BATCH):
-        outcomes = await _delete_batch(call, request, asked[at : at + _DELETE_BATCH])
-        for one, outcome in zip(asked[at : at + _DELETE_BATCH], outcomes, strict=True):
-            named = {"Key": one["Key"], **({"VersionId": one["VersionId"]} if "VersionId" in one else {})}
-            if isinstance(outcome, Fault):
-                errors.append({**named, "Code": outcome.code, "Message": outcome.message})
-            elif outcome.marker:
-                deleted.append({**named, "DeleteMarker": True, "DeleteMarkerVersionId": outcome.version_id})
-            else:
-                deleted.append(named)
-    if request["Delete"].get("Quiet"):
-        deleted = []
-    return {"Deleted": deleted, "Errors": errors}
-
-
-async def _delete_batch(call: Call, request: Request, asked: list[Request]) -> list[versions.Deletion | Fault]:
-    now_ms, ids = call.platform.clock.now_ms(), call.platform.ids
-    entropies = [ids.hex(16) for _ in asked]
-
-    def body(tx: Tx) -> list[versions.Deletion | Fault]:
-        bucket = access.enter(tx, call, {**request, "Key": asked[0]["Key"]} if len(asked) == 1 else request)
-        outcomes: list[versions.Deletion | Fault] = []
-        for one, entropy in zip(asked, entropies, strict=True):
-            try:
-                check_delete(one)
-                key = names.key_bytes(one["Key"])
-                access.check(call, bucket, access.action_of(call, one), one["Key"], one)
-                outcomes.append(_delete(tx, call, bucket, key, one, now_ms, entropy))
-            except Fault as fault:
-                outcomes.append(fault)
-        return outcomes
-
-    return await call.platform.store.transact(body)
 
 
 async def get_object_attributes(call: Call, request: Request) -> Result:

@@ -121,6 +121,24 @@ async def _lifecycle(ctx: ResourceContext, name: str, value: Properties | None) 
     await ctx.call("s3", "PutBucketLifecycleConfiguration", Bucket=name, LifecycleConfiguration={"Rules": rules})
 
 
+async def _notifications(ctx: ResourceContext, name: str, value: Properties | None) -> None:
+    configuration: Properties = {}
+    for member, (theirs, destination) in _NOTIFICATIONS.items():
+        if found := (value or {}).get(member):
+            configuration[theirs] = [_notification(one, destination) for one in found]
+    if (value or {}).get("EventBridgeConfiguration", {"EventBridgeEnabled": False}).get("EventBridgeEnabled", True):
+        configuration["EventBridgeConfiguration"] = {}
+    await ctx.call("s3", "PutBucketNotificationConfiguration", Bucket=name, NotificationConfiguration=configuration)
+
+
+def _notification(one: Properties, destination: str) -> Properties:
+    """A configuration of CloudFormation's shape in the API's."""
+    made: Properties = {"Events": [one["Event"]], f"{destination}Arn": one[destination.removeprefix("Lambda")]}
+    if rules := one.get("Filter", {}).get("S3Key", {}).get("Rules"):
+        made["Filter"] = {"Key": {"FilterRules": rules}}
+    return made
+
+
 def _lifecycle_rule(rule: Properties) -> Properties:
     """A rule of CloudFormation's shape in the API's."""
     made: Properties = {"Status": rule["Status"]}
@@ -161,6 +179,7 @@ _APPLY: dict[str, Callable[[ResourceContext, str, Any], Awaitable[None]]] = {
     "AccessControl": _access_control,
     "CorsConfiguration": _cors,
     "LifecycleConfiguration": _lifecycle,
+    "NotificationConfiguration": _notifications,
 }
 
 
@@ -208,6 +227,12 @@ async def _delete_policy(ctx: ResourceContext, physical: Physical, properties: P
     await _unless_gone(ctx, "DeleteBucketPolicy", properties["Bucket"])
 
 
+_NOTIFICATIONS = {
+    "LambdaConfigurations": ("LambdaFunctionConfigurations", "LambdaFunction"),
+    "QueueConfigurations": ("QueueConfigurations", "Queue"),
+    "TopicConfigurations": ("TopicConfigurations", "Topic"),
+}
+_FILTER = {"S3Key": {"Rules": [{"Name": STRING, "Value": STRING}]}}
 _CORS_RULE = {
     "Id": STRING,
     "AllowedHeaders": [STRING],
@@ -247,6 +272,12 @@ TYPES = (
             },
             "CorsConfiguration": {"CorsRules": [_CORS_RULE]},
             "LifecycleConfiguration": {"Rules": [_LIFECYCLE_RULE]},
+            "NotificationConfiguration": {
+                "EventBridgeConfiguration": {"EventBridgeEnabled": BOOLEAN},
+                "LambdaConfigurations": [{"Event": STRING, "Filter": _FILTER, "Function": STRING}],
+                "QueueConfigurations": [{"Event": STRING, "Filter": _FILTER, "Queue": STRING}],
+                "TopicConfigurations": [{"Event": STRING, "Filter": _FILTER, "Topic": STRING}],
+            },
             "OwnershipControls": {"Rules": [{"ObjectOwnership": Choice(("BucketOwnerEnforced",))}]},
             "PublicAccessBlockConfiguration": {
                 "BlockPublicAcls": BOOLEAN,

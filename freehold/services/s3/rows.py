@@ -8,6 +8,7 @@
     s3 d {generation} {id}         Aside: bytes or parts of an object too long for its row
     s3 u {generation}{key} {id}    Upload
     s3 p {generation} {id} {n}     Part
+    s3 f {generation}{id}          what a notification configuration could not deliver (announcing.Dropped)
     s3 x {generation} {id}         part rows (or, with an empty id, uploads of a deleted bucket) still to be cleared
 
 Keys of objects order by their raw UTF-8 bytes, as S3 lists them. In `o` the key is last and stands as it is; elsewhere it
@@ -114,6 +115,10 @@ def parts_span(generation: str, upload_id: str) -> tuple[bytes, bytes]:
 
 def part_key(generation: str, upload_id: str, number: int) -> bytes:
     return space("p", generation) + pack(upload_id) + number.to_bytes(2, "big")
+
+
+def dropped_key(generation: str, configuration: str) -> bytes:
+    return space("f", generation) + configuration.encode()
 
 
 def leftover_key(generation: str, upload_id: str) -> bytes:

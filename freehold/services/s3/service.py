@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
 from freehold.services.s3 import (
+    announcing,
     buckets,
     configurations,
     copying,
     cors,
+    deletions,
     expiring,
     lifecycle,
     lists,
+    notifications,
     objects,
     policies,
+    rows,
     sweep,
     tagging,
     uploads,
 )
 from freehold.services.s3.resources import TYPES
+from freehold.store.base import ReadTx
 
 ACTIONS = {
     "ListBuckets": "ListAllMyBuckets",
@@ -72,14 +80,44 @@ async def start(platform: Platform) -> None:
     sweep.begin(platform)
 
 
+async def undelivered(platform: Platform, query: Mapping[str, str]) -> Any:
+    """GET /_freehold/s3-notifications?bucket=...: what notifications did not reach their destinations, and why."""
+
+    def body(tx: ReadTx) -> list[dict[str, Any]]:
+        bucket = rows.find_bucket(tx, query.get("bucket", ""))
+        if bucket is None:
+            return []
+        start, end = rows.whole("f", bucket.generation)
+        return [
+            {"configurationId": key[len(start) :].decode(), **announcing.describe_dropped(value)}
+            for key, value in tx.scan(start, end)
+        ]
+
+    return {"undelivered": await platform.store.read(body)}
+
+
 MANIFEST = Manifest(
     model="s3",
-    handlers=(objects, buckets, lists, uploads, copying, tagging, policies, configurations, expiring, cors),
+    handlers=(
+        objects,
+        deletions,
+        buckets,
+        lists,
+        uploads,
+        copying,
+        tagging,
+        policies,
+        configurations,
+        notifications,
+        expiring,
+        cors,
+    ),
     arn=arn,
     prefix="s3",
     actions=ACTIONS,
     types=TYPES,
     timers={lifecycle.TIMER: expiring.due},
+    control={"s3-notifications": undelivered},
     preflight=cors.preflight,
     start=start,
 )

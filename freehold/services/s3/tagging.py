@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.services.s3 import access, attributes, buckets, intake, names, objects, versions
+from freehold.services.s3 import access, announcing, attributes, buckets, intake, names, objects, versions
+from freehold.services.s3.records import Happened
 from freehold.store.base import Tx
 
 Request = dict[str, Any]
@@ -65,10 +66,16 @@ async def delete_object_tagging(call: Call, request: Request) -> Result:
 
 async def _set(call: Call, request: Request, tags: dict[str, str]) -> Result:
     key = names.key_bytes(request["Key"])
+    platform = call.platform
+    seed, now_ms = platform.ids.hex(16), platform.clock.now_ms()
+    kind = "ObjectTagging:Put" if tags else "ObjectTagging:Delete"
 
     def body(tx: Tx) -> Result:
         found = objects.read_object(tx, call, request, key)
         versions.update(tx, found.bucket, key, replace(found.version, tags=tags))
+        if found.bucket.notifies:
+            happened = Happened(kind, request["Key"], found.version, now_ms)
+            announcing.announce(tx, platform, found.bucket, happened, announcing.actor_of(call), seed)
         return {"VersionId": found.version.public_id} if found.bucket.versioning else {}
 
-    return await call.platform.store.transact(body)
+    return await platform.store.transact(body)

@@ -9,6 +9,7 @@ from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.services.s3 import (
     access,
+    announcing,
     attributes,
     checksums,
     conditions,
@@ -151,7 +152,10 @@ async def complete_multipart_upload(call: Call, request: Request) -> Result:
         _check_claims(request, upload, version)
         multipart.drop_unlisted(tx, platform.blobs, uploaded, chosen, spare_id)
         left = multipart.end(tx, bucket.generation, key, upload.upload_id, uploaded)
-        return bucket, versions.put(tx, platform.blobs, bucket, key, version, content, entropy), left
+        made = versions.put(tx, platform.blobs, bucket, key, version, content, entropy)
+        if bucket.notifies:
+            announcing.created(tx, call, bucket, request["Key"], made, "CompleteMultipartUpload", entropy)
+        return bucket, made, left
 
     bucket, made, left = await platform.store.transact(body)
     if left:

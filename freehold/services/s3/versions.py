@@ -34,6 +34,10 @@ class Deletion:
 
     version_id: str = ""
     marker: bool = False
+    version: Version | None = None
+    """What is gone, or the delete marker that was made; None where there was nothing to delete."""
+    made: bool = False
+    """Was a delete marker made?"""
 
 
 def content_of(blob: Blob) -> Content:
@@ -117,7 +121,7 @@ def delete(tx: Tx, blobs: Blobs, bucket: Bucket, key: bytes, now_ms: int, entrop
         if old is not None:
             tx.delete(rows.current_key(bucket.generation, key))
             _release(tx, blobs, bucket, old)
-        return Deletion()
+        return Deletion(version=old)
     sequence = _next_sequence(tx, bucket, key, old, now_ms)
     if old is not None:
         tx.delete(rows.current_key(bucket.generation, key))
@@ -127,7 +131,7 @@ def delete(tx: Tx, blobs: Blobs, bucket: Bucket, key: bytes, now_ms: int, entrop
     version_id = make_id(sequence, entropy) if bucket.versioning == "Enabled" else ""
     marker = Version(version_id, sequence, now_ms, marker=True)
     _put_history(tx, bucket, key, marker)
-    return Deletion(marker.public_id, True)
+    return Deletion(marker.public_id, True, marker, made=True)
 
 
 def delete_version(tx: Tx, blobs: Blobs, bucket: Bucket, key: bytes, version_id: str) -> Deletion:
@@ -141,11 +145,11 @@ def delete_version(tx: Tx, blobs: Blobs, bucket: Bucket, key: bytes, version_id:
         tx.delete(at)
         _release(tx, blobs, bucket, found)
         _promote(tx, bucket, key)
-        return Deletion(version_id)
+        return Deletion(version_id, version=found)
     _drop_history(tx, blobs, bucket, key, found)
     if raw is None:
         _promote(tx, bucket, key)
-    return Deletion(version_id, found.marker)
+    return Deletion(version_id, found.marker, found)
 
 
 def update(tx: Tx, bucket: Bucket, key: bytes, version: Version) -> None:

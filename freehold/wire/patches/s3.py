@@ -130,5 +130,7 @@ PATCH = Patch(
             "WriteGetObjectResponse",
         }
     ),
-    validation=Validation(code="MalformedXML", style="schema"),
+    # Events of notifications are refused as InvalidArgument; S3 answers names of filter rules as "Prefix" and "Suffix",
+    # and takes them back so.
+    validation=Validation(code="MalformedXML", style="schema", skip=frozenset({"Event", "FilterRuleName"})),
 )

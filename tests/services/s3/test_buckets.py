@@ -207,11 +207,6 @@ def test_ownership_and_what_buckets_do_not_have() -> None:
         for operation in ("GetBucketLogging", "GetBucketAccelerateConfiguration", "GetBucketNotificationConfiguration"):
             assert await s3(operation, Bucket="bucket") == {}
         assert await s3("GetBucketRequestPayment", Bucket="bucket") == {"Payer": "BucketOwner"}
-        await s3("PutBucketNotificationConfiguration", Bucket="bucket", NotificationConfiguration={})
-        queue = {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:us-east-1:1:q", "Events": ["s3:ObjectCreated:*"]}]}
-        await refused(
-            s3("PutBucketNotificationConfiguration", Bucket="bucket", NotificationConfiguration=queue), "NotImplemented"
-        )
 
     run(test)
 
