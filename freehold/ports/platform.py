@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from freehold.ports.events import Events
     from freehold.ports.functions import Functions
     from freehold.ports.identity import Identity
+    from freehold.ports.loggroups import LogGroups
     from freehold.ports.queues import Queues
     from freehold.ports.resources import ResourceType
     from freehold.ports.topics import Topics
@@ -72,6 +73,7 @@ class Platform:
     identity: Identity = field(default_factory=lambda: cast("Identity", Absent("identity")))
     queues: Queues = field(default_factory=lambda: cast("Queues", Absent("queues")))
     topics: Topics = field(default_factory=lambda: cast("Topics", Absent("topics")))
+    log_groups: LogGroups = field(default_factory=lambda: cast("LogGroups", Absent("log_groups")))
     events: Events = field(default_factory=lambda: cast("Events", Absent("events")))
     advance: Advance | None = None
     """Moves service time, where the clock is manual."""

@@ -61,6 +61,24 @@ async def _delete_stream(ctx: ResourceContext, physical: Physical, properties: P
     await _unless_gone(ctx, "DeleteLogStream", logGroupName=properties["LogGroupName"], logStreamName=physical.id)
 
 
+async def _put_policy(ctx: ResourceContext, properties: Properties) -> Physical:
+    await ctx.call(
+        "logs",
+        "PutResourcePolicy",
+        policyName=properties["PolicyName"],
+        policyDocument=properties["PolicyDocument"],
+    )
+    return Physical(properties["PolicyName"])
+
+
+async def _update_policy(ctx: ResourceContext, physical: Physical, old: Properties, new: Properties) -> Physical:
+    return await _put_policy(ctx, new)
+
+
+async def _delete_policy(ctx: ResourceContext, physical: Physical, properties: Properties) -> None:
+    await _unless_gone(ctx, "DeleteResourcePolicy", policyName=physical.id)
+
+
 async def _unless_gone(ctx: ResourceContext, operation: str, **request: str) -> None:
     try:
         await ctx.call("logs", operation, **request)
@@ -99,5 +117,14 @@ TYPES = (
         required=frozenset({"LogGroupName"}),
         create=_create_stream,
         delete=_delete_stream,
+    ),
+    ResourceType(
+        name="AWS::Logs::ResourcePolicy",
+        properties={"PolicyName": STRING, "PolicyDocument": STRING},
+        required=frozenset({"PolicyName", "PolicyDocument"}),
+        replace=frozenset({"PolicyName"}),
+        create=_put_policy,
+        update=_update_policy,
+        delete=_delete_policy,
     ),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.logs import events, groups, streams, sweeping, tail
+from freehold.services.logs import events, groups, resource_policies, streams, sweeping, tail
 from freehold.services.logs.model import Space, group_arn, group_name, stream_arn
+from freehold.services.logs.port import LogGroupsPort
 from freehold.services.logs.resources import TYPES
 
 _OF_STREAM = ("CreateLogStream", "DeleteLogStream", "PutLogEvents", "GetLogEvents")
@@ -22,6 +23,8 @@ def arn(call: Call) -> str:
         return str(params["logGroupIdentifiers"][0])
     if operation == "DescribeLogGroups":
         return group_arn(where, params.get("logGroupNamePrefix", "") + "*")
+    if "ResourcePolic" in operation:
+        return "*"
     try:
         name = group_name(where, params)
     except Fault:
@@ -33,10 +36,11 @@ def arn(call: Call) -> str:
 
 MANIFEST = Manifest(
     model="logs",
-    handlers=(groups, streams, events, tail),
+    handlers=(groups, streams, events, tail, resource_policies),
     arn=arn,
     prefix="logs",
     types=TYPES,
     timers={sweeping.OWNER: sweeping.due},
+    ports=lambda platform: {"log_groups": LogGroupsPort()},
     start=sweeping.forget_tails,
 )

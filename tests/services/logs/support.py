@@ -8,7 +8,7 @@ from typing import Any
 
 from freehold import wire
 from freehold.kit.ids import Ids
-from freehold.services.logs import events, groups, service, streams, tail
+from freehold.services.logs import events, groups, resource_policies, service, streams, tail
 from freehold.work.logs import LogWriter
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
@@ -41,7 +41,7 @@ class Logs:
     async def __call__(self, operation: str, *, account: str = ACCOUNT, **request: Any) -> dict[str, Any]:
         described = self.model.operations[operation]
         wire.validate(described, request)
-        handlers = [getattr(m, described.snake_name, None) for m in (groups, streams, events, tail)]
+        handlers = [getattr(m, described.snake_name, None) for m in (groups, streams, events, tail, resource_policies)]
         handler = next(h for h in handlers if h is not None)
         call = SimpleNamespace(
             platform=self.platform, account=account, region=REGION, operation=described, params=request, request_id="r"
