@@ -1,27 +1,61 @@
-"""Deliveries that are performed after the commit: to targets over HTTP, and again where a first attempt failed.
-
-Retry policy and dead letters: EventBridge User Guide, "How EventBridge retries delivering events" and "Using dead-letter
-queues to process undelivered events".
-"""
+"""Deliveries after the commit: to targets over HTTP, and again where an attempt failed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freehold.services.events.sending import Failure, Order
+from freehold.kit.faults import Fault
+from freehold.services.events import outbound
+from freehold.services.events.dead_letters import AGE, ATTEMPTS, count, give_up
+from freehold.services.events.firing import sender_of
+from freehold.services.events.parcels import backoff_ms, decode
+from freehold.services.events.sending import Failure, Order, Room, Undeliverable, failure_of
 from freehold.store.base import Tx
+from freehold.work.outbox import Delivery, Retry
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
-KIND = "events.deliver"
+
+async def deliver(platform: Platform, delivery: Delivery) -> None:
+    """Perform one order out of the outbox."""
+    parcel = decode(delivery.payload)
+    order = parcel.order()
+    retries = delivery.attempt - (0 if parcel.tried else 1)
+    if retries:
+        count(platform, order, "RetryInvocationAttempts")
+    failure = await _attempt(platform, order)
+    if failure is None:
+        return
+    now_ms = platform.clock.now_ms()
+    after_ms = backoff_ms(retries, platform.ids.uniform())
+    exhausted = None
+    if failure.again:
+        if retries >= order.target.most_retries:
+            exhausted = ATTEMPTS
+        elif now_ms + after_ms - parcel.first_ms > order.target.most_age_ms:
+            exhausted = AGE
+        else:
+            raise Retry(after_ms)
+    await platform.store.transact(
+        lambda tx: give_up(tx, platform, order, failure, retries=retries, now_ms=now_ms, exhausted=exhausted)
+    )
 
 
-def later(tx: Tx, platform: Platform, order: Order, *, due_ms: int) -> None:
-    """Have an order performed through the outbox."""
-    raise NotImplementedError
+async def _attempt(platform: Platform, order: Order) -> Failure | None:
+    """Send an order by itself. None: it arrived."""
+    send = sender_of(order.target)
+    if send is None:
+        return await outbound.send(platform, order)
+    now_ms, chosen = platform.clock.now_ms(), send
 
+    def body(tx: Tx) -> Failure | None:
+        try:
+            chosen(tx, platform, order, now_ms, Room())
+        except Fault as fault:
+            return failure_of(fault)
+        except Undeliverable as undeliverable:
+            return undeliverable.failure
+        return None
 
-def failed(tx: Tx, platform: Platform, order: Order, failure: Failure, *, now_ms: int) -> None:
-    """A first attempt failed: try again later, or write the dead letter."""
-    raise NotImplementedError
+    return await platform.store.transact(body)

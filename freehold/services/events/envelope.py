@@ -33,6 +33,10 @@ class Event:
         """Where it was put first."""
         return str(self.document.get("account", ""))
 
+    @property
+    def region(self) -> str:
+        return str(self.document.get("region", ""))
+
     def passed_on(self) -> Event:
         """The same event on the next bus."""
         return Event(self.id, self.document, self.text, self.trace, self.hops + 1)

@@ -1,4 +1,4 @@
-"""Sending one order to its target inside a transaction: queues, topics, functions and buses."""
+"""Sending one order to its target inside a transaction: queues, topics and functions (buses: forwarding.py)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from freehold.kit.ids import derived
 from freehold.ports.identity import Source
 from freehold.ports.queues import Outgoing
 from freehold.ports.topics import Note
-from freehold.services.events.compiled import Rule
 from freehold.services.events.envelope import Event
+from freehold.services.events.names import BusName
 from freehold.services.events.targets import FUNCTION, QUEUE, TOPIC, Target
 from freehold.store.base import Tx
 
@@ -22,11 +22,30 @@ if TYPE_CHECKING:
 SERVICE = "events.amazonaws.com"
 
 
+@dataclass(slots=True)
+class Room:
+    """What one transaction may still deliver (law 4: 100 deliveries or 1 MiB)."""
+
+    deliveries: int = 100
+    bytes: int = 1 << 20
+
+    def take(self, deliveries: int, size: int) -> bool:
+        """Take room for some deliveries; False where there was none left for any."""
+        left = self.deliveries > 0 and self.bytes > 0
+        if left:
+            self.deliveries -= deliveries
+            self.bytes -= deliveries * size
+        return left
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One event for one target of a rule. `body` is what the target is sent."""
 
-    rule: Rule
+    bus: BusName
+    """Of the rule."""
+    rule: str
+    rule_arn: str
     target: Target
     event: Event
     body: str
@@ -34,12 +53,12 @@ class Order:
     @property
     def id(self) -> str:
         """The one id of this delivery: that of the message or the request."""
-        return derived(self.event.id, self.rule.arn, self.target.id)
+        return derived(self.event.id, self.rule_arn, self.target.id)
 
     @property
     def source(self) -> Source:
         """Who resource policies decide about."""
-        return Source(SERVICE, self.rule.arn, self.rule.bus.account, self.target.role)
+        return Source(SERVICE, self.rule_arn, self.bus.account, self.target.role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,14 @@ class Failure:
     code: str
     message: str
     again: bool
+
+
+class Undeliverable(Exception):
+    """A target cannot be sent to, for a reason that is EventBridge's own."""
+
+    def __init__(self, code: str, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.failure = Failure(code, message, again)
 
 
 _MISSING = frozenset(
@@ -66,15 +93,15 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
         "ThrottlingException",
         "Throttling",
-        "RequestThrottled",
         "ThrottledException",
+        "RequestThrottled",
         "OverLimit",
     )
 )
 
 
 def failure_of(fault: Fault) -> Failure:
-    """What a target's refusal means. Error codes: EventBridge User Guide, "Using dead-letter queues"."""
+    """What a target's refusal means. Codes: EventBridge User Guide, "Using dead-letter queues"."""
     message = fault.message or fault.code
     if fault.code in _MISSING:
         return Failure("NO_RESOURCE", message, False)
@@ -87,17 +114,17 @@ def failure_of(fault: Fault) -> Failure:
     return Failure("INVALID_PARAMETER", message, False)
 
 
-def to_queue(tx: Tx, platform: Platform, order: Order, now_ms: int) -> None:
+def to_queue(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:
     message = Outgoing(order.id, order.body, group=order.target.group, trace=order.event.trace)
     platform.queues.send(tx, order.target.arn, (message,), now_ms=now_ms, source=order.source)
 
 
-def to_topic(tx: Tx, platform: Platform, order: Order, now_ms: int) -> None:
+def to_topic(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:
     note = Note(order.id, order.body, trace=order.event.trace)
     platform.topics.publish(tx, order.target.arn, note, now_ms=now_ms, source=order.source)
 
 
-def to_function(tx: Tx, platform: Platform, order: Order, now_ms: int) -> None:
+def to_function(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:
     platform.functions.enqueue(
         tx,
         order.target.arn,
@@ -109,6 +136,7 @@ def to_function(tx: Tx, platform: Platform, order: Order, now_ms: int) -> None:
     )
 
 
-Sender = Callable[[Tx, "Platform", Order, int], None]
+Sender = Callable[[Tx, "Platform", Order, int, Room], None]
 SENDERS: dict[str, Sender] = {QUEUE: to_queue, TOPIC: to_topic, FUNCTION: to_function}
-"""By kind of target: those that take part in the transaction. Raise Fault, and then have written nothing."""
+"""By kind of target: those that take part in the transaction. They raise Fault or Undeliverable, and then
+have written nothing."""

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from freehold.kit import arns
+from freehold.rules.inputs import MISSING, RuleVariables, compile_path, compile_transformer
 from freehold.services.events.envelope import Event
 
 FUNCTION, QUEUE, TOPIC, LOG_GROUP, BUS, API, DESTINATION = (
@@ -21,7 +24,8 @@ FUNCTION, QUEUE, TOPIC, LOG_GROUP, BUS, API, DESTINATION = (
 RETRY_ATTEMPTS = 185
 EVENT_AGE_S = 86_400
 
-Render = Callable[[Event], str]
+Render = Callable[[Event, RuleVariables], str]
+"""Raises InvalidInput for what would be too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Target:
     dead_letter_arn: str | None
     most_retries: int
     most_age_ms: int
+    shown: Mapping[str, Any]
+    """As PutTargets took it."""
 
 
 def kind_of(arn: str) -> str | None:
@@ -75,12 +81,27 @@ def compile_target(shown: Mapping[str, Any]) -> Target:
         dead_letter_arn=shown.get("DeadLetterConfig", {}).get("Arn"),
         most_retries=policy.get("MaximumRetryAttempts", RETRY_ATTEMPTS),
         most_age_ms=policy.get("MaximumEventAgeInSeconds", EVENT_AGE_S) * 1000,
+        shown=shown,
     )
 
 
 def renderer(shown: Mapping[str, Any]) -> Render | None:
-    """What a target is sent, by Input, InputPath or InputTransformer."""
+    """What a target is sent, by Input, InputPath or InputTransformer; None: the event. Raises InvalidInput."""
     constant = shown.get("Input")
     if constant is not None:
-        return lambda event: str(constant)
+        return lambda event, variables: str(constant)
+    if "InputPath" in shown:
+        path = compile_path(shown["InputPath"])
+
+        def part(event: Event, variables: RuleVariables) -> str:
+            found = path(event.document)
+            return orjson.dumps(None if found is MISSING else found).decode()
+
+        return part
+    transformer = shown.get("InputTransformer")
+    if transformer is not None:
+        transform = compile_transformer(
+            transformer.get("InputPathsMap"), transformer["InputTemplate"], target=shown["Id"]
+        )
+        return lambda event, variables: transform(event.document, variables)
     return None

@@ -1,0 +1,93 @@
+"""Orders in the outbox: what is sent after the commit, and what is tried again.
+
+Retry policy: EventBridge User Guide, "How EventBridge retries delivering events": for 24 hours and up to 185 times, with
+an exponential back off and jitter. The steps are not published: here they double from 1 s to 7.8 min, so that 185 of
+them take about a day.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, msgpack
+
+from freehold.services.events import envelope
+from freehold.services.events.dead_letters import ATTEMPTS, give_up
+from freehold.services.events.names import BusName
+from freehold.services.events.sending import Failure, Order
+from freehold.services.events.targets import compile_target
+from freehold.store.base import Tx
+
+if TYPE_CHECKING:
+    from freehold.ports.platform import Platform
+
+KIND = "events.deliver"
+FIRST_RETRY_MS = 1_000
+MOST_RETRY_MS = 468_000
+
+
+class Parcel(Struct, array_like=True, frozen=True):
+    """An order on its way through the outbox. `tried`: a first attempt failed inside the transaction that accepted the
+    event at `first_ms`, the service time from which the age of the event counts."""
+
+    account: str
+    region: str
+    bus: str
+    rule: str
+    rule_arn: str
+    target: dict[str, Any]
+    event: str
+    body: str | None
+    """None: the event."""
+    trace: str | None
+    hops: int
+    tried: bool
+    first_ms: int
+
+    def order(self) -> Order:
+        """The order that it was."""
+        event = envelope.parsed(self.event, trace=self.trace, hops=self.hops)
+        target = compile_target({name: value for name, value in self.target.items() if not name.startswith("Input")})
+        bus = BusName(self.account, self.region, self.bus)
+        return Order(bus, self.rule, self.rule_arn, target, event, self.event if self.body is None else self.body)
+
+
+_encode = msgpack.Encoder().encode
+decode = msgpack.Decoder(Parcel).decode
+
+
+def backoff_ms(retries: int, jitter: float) -> int:
+    """Until the next attempt after `retries` of them; `jitter` from 0 to 1."""
+    most = min(FIRST_RETRY_MS << min(retries, 20), MOST_RETRY_MS)
+    return int(most * (0.75 + 0.5 * jitter))
+
+
+def later(
+    tx: Tx, platform: Platform, order: Order, *, now_ms: int, due_ms: int | None = None, tried: bool = False
+) -> None:
+    """Have an order performed through the outbox."""
+    parcel = Parcel(
+        account=order.bus.account,
+        region=order.bus.region,
+        bus=order.bus.name,
+        rule=order.rule,
+        rule_arn=order.rule_arn,
+        target=dict(order.target.shown),
+        event=order.event.text,
+        body=None if order.body is order.event.text else order.body,
+        trace=order.event.trace,
+        hops=order.event.hops,
+        tried=tried,
+        first_ms=now_ms,
+    )
+    platform.outbox.add(tx, KIND, _encode(parcel), id=order.id, due_ms=now_ms if due_ms is None else due_ms)
+
+
+def failed(tx: Tx, platform: Platform, order: Order, failure: Failure, *, now_ms: int) -> None:
+    """A first attempt, inside a transaction, failed: try again later, or write the dead letter."""
+    if not failure.again:
+        give_up(tx, platform, order, failure, retries=0, now_ms=now_ms)
+    elif order.target.most_retries == 0:
+        give_up(tx, platform, order, failure, retries=0, now_ms=now_ms, exhausted=ATTEMPTS)
+    else:
+        later(tx, platform, order, now_ms=now_ms, due_ms=now_ms + FIRST_RETRY_MS, tried=True)
