@@ -15,6 +15,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
 from freehold.ports.call import Call
 from freehold.rules.templates.functions import UNKNOWN
+from freehold.services.apigateway.http import integrations as http_integrations
 from freehold.services.apigateway.http import openapi as http
 from freehold.services.apigateway.http.state import Draft
 from freehold.services.apigateway.rest import integrations
@@ -52,6 +53,12 @@ def check_http_api(properties: dict[str, Any]) -> None:
     body = known(properties.get("Body"))
     if isinstance(body, dict):
         _foresee(lambda: http.build(body, Draft({}), lambda: "unknown"))
+
+
+def check_http_integration(properties: dict[str, Any]) -> None:
+    """Refuse a subtype or setting of an AWS::ApiGatewayV2::Integration that Freehold lacks. Raises NotImplemented."""
+    asked = known({name: value for name, value in properties.items() if name != "ResponseParameters"})
+    _foresee(lambda: http_integrations.check(asked))
 
 
 def check_rest_api(properties: dict[str, Any]) -> None:

@@ -102,7 +102,7 @@ def _bucket(settings: Shape, now: float) -> TokenBucket:
 def _route(route: Shape, deployed: Draft, variables: dict[str, str], bucket: TokenBucket) -> Route:
     integration = deployed.integrations.get(route.get("Target", "").rpartition("/")[2])
     function = None
-    if integration is not None and integration["IntegrationType"] == "AWS_PROXY":
+    if integration is not None and integration["IntegrationType"] == "AWS_PROXY" and "IntegrationUri" in integration:
         function = functions.arn_of(functions.with_variables(integration["IntegrationUri"], variables))
     return Route(
         route["RouteKey"],

@@ -1,26 +1,27 @@
-"""Integrations of HTTP APIs: Lambda functions and HTTP endpoints."""
+"""Integrations of HTTP APIs: Lambda functions, HTTP endpoints, operations of AWS services."""
 
 from __future__ import annotations
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.services.apigateway import functions
-from freehold.services.apigateway.http import mapping
+from freehold.services.apigateway.http import aws_services, mapping
 from freehold.services.apigateway.http.common import Request, bad, draft, edit, kept, new_id, paged, refuse
 from freehold.services.apigateway.http.state import Draft, Shape, not_found
 
 NOT_DONE = (
     "ConnectionId",
     "ContentHandlingStrategy",
-    "CredentialsArn",
     "PassthroughBehavior",
     "RequestTemplates",
     "TemplateSelectionExpression",
     "TlsConfig",
 )
 KEPT = (
+    "CredentialsArn",
     "Description",
     "IntegrationMethod",
+    "IntegrationSubtype",
     "IntegrationType",
     "IntegrationUri",
     "PayloadFormatVersion",
@@ -36,10 +37,13 @@ def check(integration: Shape) -> None:
     kind = integration["IntegrationType"]
     if kind not in ("AWS_PROXY", "HTTP_PROXY"):
         raise bad(f"Invalid IntegrationType specified: HTTP APIs take AWS_PROXY and HTTP_PROXY, not {kind}")
-    if integration.get("IntegrationSubtype"):
-        raise not_implemented(f"the integration subtype {integration['IntegrationSubtype']}")
     if integration.get("ConnectionType", "INTERNET") != "INTERNET":
         raise not_implemented("private integrations (ConnectionType VPC_LINK)")
+    if integration.get("IntegrationSubtype"):
+        aws_services.check(integration)
+        return
+    if integration.get("CredentialsArn"):
+        raise not_implemented("CredentialsArn of HTTP APIs' integrations without an IntegrationSubtype")
     uri = integration.get("IntegrationUri")
     if not uri:
         raise bad("IntegrationUri is required")
@@ -91,7 +95,7 @@ async def get_integrations(call: Call, request: Request) -> Shape:
 
 
 async def update_integration(call: Call, request: Request) -> Shape:
-    refuse("UpdateIntegration", request, (*NOT_DONE, "IntegrationSubtype"))
+    refuse("UpdateIntegration", request, NOT_DONE)
 
     def change(draft: Draft) -> Shape:
         integration = _require(draft, request["IntegrationId"])

@@ -61,7 +61,7 @@ def check(request: Mapping[str, str], response: Mapping[str, Any]) -> None:
 def apply(pairs: Mapping[str, str], mapped: Mapped, lookup: Lookup) -> None:
     """Perform a mapping on headers, query parameters, path or status."""
     for key, template in pairs.items():
-        value = _text(template, lookup)
+        value = text(template, lookup)
         if key == "overwrite:path":
             mapped.path = value
         elif key == "overwrite:statuscode":
@@ -94,12 +94,15 @@ def _pieces(template: str) -> tuple[str | tuple[str], ...]:
     return tuple(out)
 
 
-def _text(template: str, lookup: Lookup) -> str:
+def text(template: str, lookup: Lookup) -> str:
+    """A template with its references replaced."""
     return "".join(piece if isinstance(piece, str) else lookup(piece[0]) for piece in _pieces(template))
 
 
 def body_value(body: bytes, path: str) -> str:
-    """`a.b[0].c` of a JSON body; empty where there is no such thing."""
+    """`a.b[0].c` of a JSON body; empty where there is no such thing. The whole body, as it came, for an empty path."""
+    if not path:
+        return body.decode("utf-8", "replace")
     try:
         value: Any = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -30,6 +30,8 @@ INTEGRATION_MEMBERS = {
     "requestParameters": "RequestParameters",
     "responseParameters": "ResponseParameters",
     "description": "Description",
+    "integrationSubtype": "IntegrationSubtype",
+    "credentials": "CredentialsArn",
 }
 IGNORED_INTEGRATION = {"type", "connectionType", "responses", "$ref"}
 CORS_MEMBERS = {
@@ -178,7 +180,7 @@ def _integration(document: dict[str, Any], section: dict[str, Any], where: str) 
     shape["PayloadFormatVersion"] = str(shape.get("PayloadFormatVersion", "1.0"))
     if kind == "HTTP_PROXY":
         shape["IntegrationMethod"] = str(shape.get("IntegrationMethod", "ANY")).upper()
-    else:
+    elif "IntegrationSubtype" not in shape:
         shape.setdefault("IntegrationMethod", "POST")
     integrations.check(shape)
     return shape

@@ -200,21 +200,45 @@ class Part:
         await gone(ctx, f"Delete{self.noun}", **{"ApiId": properties["ApiId"], self.id_member: physical.id})
 
 
+class Integrations(Part):
+    """Integrations, whose response parameters CloudFormation writes as lists of sources and destinations."""
+
+    async def create(self, ctx: ResourceContext, properties: Properties) -> Physical:
+        return await super().create(ctx, _with_responses(properties))
+
+    async def update(self, ctx: ResourceContext, physical: Physical, old: Properties, new: Properties) -> Physical:
+        cleared: Properties = {name: {} for name in ("RequestParameters", "ResponseParameters") if name in old}
+        return await super().update(ctx, physical, old, cleared | _with_responses(new))
+
+
+def _with_responses(properties: Properties) -> Properties:
+    if "ResponseParameters" not in properties:
+        return properties
+    mapped = {
+        status: {pair["Destination"]: pair["Source"] for pair in one.get("ResponseParameters", [])}
+        for status, one in properties["ResponseParameters"].items()
+    }
+    return properties | {"ResponseParameters": mapped}
+
+
 ROUTE = Part(
     "Route",
     ("AuthorizationScopes", "AuthorizationType", "AuthorizerId", "OperationName", "RouteKey", "Target"),
     "RouteId",
 )
-INTEGRATION = Part(
+INTEGRATION = Integrations(
     "Integration",
     (
         "ConnectionType",
+        "CredentialsArn",
         "Description",
         "IntegrationMethod",
+        "IntegrationSubtype",
         "IntegrationType",
         "IntegrationUri",
         "PayloadFormatVersion",
         "RequestParameters",
+        "ResponseParameters",
         "TimeoutInMillis",
     ),
     "IntegrationId",
@@ -304,17 +328,21 @@ TYPES = (
         properties={
             "ApiId": STRING,
             "ConnectionType": STRING,
+            "CredentialsArn": STRING,
             "Description": STRING,
             "IntegrationMethod": STRING,
+            "IntegrationSubtype": STRING,
             "IntegrationType": STRING,
             "IntegrationUri": STRING,
             "PayloadFormatVersion": STRING,
             "RequestParameters": Map(STRING),
+            "ResponseParameters": Map({"ResponseParameters": [{"Destination": STRING, "Source": STRING}]}),
             "TimeoutInMillis": INTEGER,
         },
         required=frozenset({"ApiId", "IntegrationType"}),
         replace=frozenset({"ApiId"}),
         attributes=frozenset({"IntegrationId"}),
+        check=foreseen.check_http_integration,
         create=INTEGRATION.create,
         update=INTEGRATION.update,
         delete=INTEGRATION.delete,

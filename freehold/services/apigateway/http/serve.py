@@ -10,7 +10,7 @@ from freehold.kit.ids import BASE62
 from freehold.ports.manifest import HostRequest
 from freehold.ports.platform import Platform
 from freehold.services.apigateway import answers, functions, invoking, outbound
-from freehold.services.apigateway.http import events, mapping
+from freehold.services.apigateway.http import aws_services, events, mapping
 from freehold.services.apigateway.http.authorize import Refused, authorize, method_arn
 from freehold.services.apigateway.http.compiled import Compiled, Route, Stage
 from freehold.services.apigateway.http.mapping import Mapped
@@ -84,6 +84,8 @@ async def _answer(
         return route, message(500)
     if route.function is not None:
         return route, await _invoke(platform, compiled, stage, route, incoming, authorizer)
+    if "IntegrationSubtype" in route.integration:
+        return route, await _perform(platform, compiled, stage, route, incoming)
     return route, await _forward(platform, stage, route, incoming)
 
 
@@ -114,6 +116,24 @@ async def _invoke(
         response = answers.version_2(payload) if second else answers.version_1(payload)
     except answers.Malformed:
         return message(500)
+    return _mapped_response(route, stage, incoming, response)
+
+
+async def _perform(platform: Platform, compiled: Compiled, stage: Stage, route: Route, incoming: Incoming) -> Response:
+    """An operation of an AWS service, which answers in its own words."""
+    assert route.integration is not None
+    try:
+        response = await aws_services.perform(
+            platform,
+            route.integration,
+            lambda name: _lookup(name, stage, route, incoming, None),
+            account=compiled.owner.account,
+            region=compiled.owner.region,
+            trace=incoming.trace,
+            seconds=route.timeout,
+        )
+    except TimeoutError:
+        return message(504)
     return _mapped_response(route, stage, incoming, response)
 
 
