@@ -56,11 +56,12 @@ class Delivery:
 
 
 class Retry(Exception):
-    """Raised by a deliverer: perform it again after `after_ms` milliseconds of service time."""
+    """Raised by a deliverer: perform it again after `after_ms` milliseconds of service time. `counts`: this was an
+    attempt; False where the effect only waits for its turn (a rate limit)."""
 
-    def __init__(self, after_ms: int) -> None:
+    def __init__(self, after_ms: int, *, counts: bool = True) -> None:
         super().__init__(f"again in {after_ms} ms")
-        self.after_ms = after_ms
+        self.after_ms, self.counts = after_ms, counts
 
 
 Deliverer = Callable[[Delivery], Awaitable[None]]
@@ -214,6 +215,8 @@ class _Queue:
             await self._deliver(delivery)
         except Retry as retry:
             after_ms = max(1, retry.after_ms)
+            if not retry.counts:
+                row = msgspec.structs.replace(row, attempt=row.attempt - 1)
         except Exception:
             after_ms = self._backoff(row.attempt)
             log.exception(

@@ -1,0 +1,49 @@
+"""Sealing: secrets at rest, by AES-256-GCM under a key of their account and region, bound to what they belong to.
+
+Row: `("sealing", account, region)` holds the key; it is made when it is first needed.
+"""
+
+from __future__ import annotations
+
+from freehold.kit.ids import Ids
+from freehold.kit.tuples import pack
+from freehold.store.base import Store, Tx
+
+_NONCE = 12
+
+
+class Sealer:
+    """Seals and opens secrets. `bound` names what a secret belongs to: it opens for nothing else."""
+
+    def __init__(self, store: Store, ids: Ids) -> None:
+        self._store, self._ids = store, ids
+        self._keys: dict[tuple[str, str], bytes] = {}
+
+    async def seal(self, account: str, region: str, bound: str, secret: bytes) -> bytes:
+        """What may be stored."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key = await self._key(account, region)
+        nonce = self._ids.bytes(_NONCE)
+        return nonce + AESGCM(key).encrypt(nonce, secret, bound.encode())
+
+    async def open(self, account: str, region: str, bound: str, sealed: bytes) -> bytes:
+        """The secret that was sealed. Raises cryptography's InvalidTag where it was sealed for something else."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key = await self._key(account, region)
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound.encode())
+
+    async def _key(self, account: str, region: str) -> bytes:
+        found = self._keys.get((account, region))
+        if found is None:
+            fresh, row = self._ids.bytes(32), pack("sealing", account, region)
+
+            def body(tx: Tx) -> bytes:
+                kept = tx.get(row)
+                if kept is None:
+                    tx.put(row, fresh)
+                return fresh if kept is None else kept
+
+            found = self._keys[account, region] = await self._store.transact(body)
+        return found
