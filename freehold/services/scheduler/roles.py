@@ -54,7 +54,7 @@ async def _trust(platform: Platform, role_arn: str, account: str, region: str) -
             region=region,
         )
     except Fault as fault:
-        if fault.code == "NoSuchEntityException":
+        if fault.code in ("NoSuchEntity", "NoSuchEntityException"):
             return None
         raise
     role: dict[str, Any] = answer["Role"]

@@ -128,6 +128,9 @@ class Scheduler:
         self._advance = Advance(self.clock, self.store, [self.timers.settle, self.outbox.settle], _nothing)
 
     async def start(self) -> None:
+        for manifest in iam.MANIFESTS:
+            if manifest.start is not None:
+                await manifest.start(self.platform)
         await self.timers.start({o: self._bound(fn) for o, fn in scheduler.MANIFEST.timers.items()})
         await self.outbox.start({k: self._bound(fn) for k, fn in scheduler.MANIFEST.deliverers.items()})
 

@@ -205,7 +205,8 @@ async def test_many_schedules_of_one_minute(house: Scheduler) -> None:
 @scenario
 async def test_a_schedule_that_is_created_while_the_timer_works_is_not_overlooked(house: Scheduler) -> None:
     await house.create("first", expression="at(2026-01-01T12:00:00)")
-    original, created = house.platform.outbox.add, []
+    original = house.platform.outbox.add
+    created: list[Any] = []
 
     def add(*arguments: Any, **more: Any) -> None:
         original(*arguments, **more)
