@@ -16,6 +16,7 @@ from freehold.rules.inputs.pieces import Piece, Placeholder, as_json, as_text, c
 
 MAX_PATHS = 100
 MAX_TEMPLATE = 8_192
+MAX_NESTING = 200
 
 RULE_ARN = "aws.events.rule-arn"
 RULE_NAME = "aws.events.rule-name"
@@ -70,18 +71,31 @@ def _check(template: str, target: str) -> None:
     """Is it JSON, or strings one after the other, once the placeholders are filled in?"""
     probe = join(cut(template, minify=False), lambda placeholder: "" if placeholder.quoted else "0")
     decoder, at, values = json.JSONDecoder(), 0, []
+    if max(probe.count("{"), probe.count("[")) > MAX_NESTING and _nesting(probe) > MAX_NESTING:
+        raise InvalidInput(f"Invalid InputTemplate for target {target} : nested deeper than {MAX_NESTING} levels.")
     try:
         while (at := _blank(probe, at)) < len(probe):
             value, at = decoder.raw_decode(probe, at)
             values.append(value)
-    except (json.JSONDecodeError, RecursionError) as error:
-        line, column = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else (1, 1)
+    except json.JSONDecodeError as error:
         raise InvalidInput(
             f"Invalid InputTemplate for target {target} : [Source: (String){json.dumps(template)}; "
-            f"line: {line}, column: {column}]."
+            f"line: {error.lineno}, column: {error.colno}]."
         ) from None
     if len(values) != 1 and not (values and all(isinstance(value, (str, int)) for value in values)):
         raise InvalidInput(f"Invalid InputTemplate for target {target} : [Source: (String){json.dumps(template)}].")
+
+
+def _nesting(text: str) -> int:
+    """An upper bound of how deep the JSON is nested (brackets inside strings count too)."""
+    depth = deepest = 0
+    for char in text:
+        if char in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char in "]}":
+            depth -= 1
+    return deepest
 
 
 def _blank(text: str, at: int) -> int:
