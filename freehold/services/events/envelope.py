@@ -6,7 +6,6 @@ Members and their order: EventBridge User Guide, "AWS service event metadata". D
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,31 +14,42 @@ import orjson
 from freehold.kit.clock import iso8601
 
 
-@dataclass(frozen=True, slots=True)
 class Event:
-    """An event on its way. `document` is the parsed event, `text` the same as JSON.
+    """An event on its way. `document` is the parsed event; its JSON text is made when somebody asks for it.
 
     `hops` counts the buses it came through before this one. What is passed on keeps its id, account, region and time.
     """
 
-    id: str
-    document: dict[str, Any]
-    text: str
-    trace: str | None = None
-    hops: int = 0
+    __slots__ = ("_text", "document", "hops", "trace")
+
+    def __init__(
+        self, document: dict[str, Any], *, text: str | None = None, trace: str | None = None, hops: int = 0
+    ) -> None:
+        self.document, self.trace, self.hops, self._text = document, trace, hops, text
+
+    @property
+    def text(self) -> str:
+        """The event as JSON."""
+        if self._text is None:
+            self._text = orjson.dumps(self.document).decode()
+        return self._text
+
+    @property
+    def id(self) -> str:
+        return str(self.document["id"])
 
     @property
     def account(self) -> str:
         """Where it was put first."""
-        return str(self.document.get("account", ""))
+        return str(self.document["account"])
 
     @property
     def region(self) -> str:
-        return str(self.document.get("region", ""))
+        return str(self.document["region"])
 
     def passed_on(self) -> Event:
         """The same event on the next bus."""
-        return Event(self.id, self.document, self.text, self.trace, self.hops + 1)
+        return Event(self.document, text=self._text, trace=self.trace, hops=self.hops + 1)
 
 
 @lru_cache(maxsize=64)
@@ -74,10 +84,9 @@ def make(
         **more,
         "detail": detail,
     }
-    return Event(id, document, orjson.dumps(document).decode(), trace)
+    return Event(document, trace=trace)
 
 
 def parsed(text: str, *, trace: str | None = None, hops: int = 0) -> Event:
     """An event out of its JSON text (archives, outbox)."""
-    document = orjson.loads(text)
-    return Event(document["id"], document, text, trace, hops)
+    return Event(orjson.loads(text), text=text, trace=trace, hops=hops)

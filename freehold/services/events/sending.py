@@ -1,10 +1,12 @@
-"""Sending one order to its target inside a transaction: queues, topics and functions (buses: forwarding.py)."""
+"""Sending one order to its target inside a transaction: queues, topics, functions and log groups (buses: firing.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import orjson
 
 from freehold.kit.faults import Fault
 from freehold.kit.ids import derived
@@ -13,13 +15,14 @@ from freehold.ports.queues import Outgoing
 from freehold.ports.topics import Note
 from freehold.services.events.envelope import Event
 from freehold.services.events.names import BusName
-from freehold.services.events.targets import FUNCTION, QUEUE, TOPIC, Target
+from freehold.services.events.targets import FUNCTION, LOG_GROUP, QUEUE, TOPIC, Target
 from freehold.store.base import Tx
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
 SERVICE = "events.amazonaws.com"
+DAY_MS = 86_400_000
 
 
 @dataclass(slots=True)
@@ -136,7 +139,32 @@ def to_function(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Roo
     )
 
 
+def to_log_group(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:
+    """One event in a stream of the rule's own, a new one every day."""
+    stream = derived(order.rule_arn, str(now_ms // DAY_MS))
+    platform.log_groups.put(
+        tx,
+        order.target.arn,
+        stream,
+        (_line(order.body, now_ms),),
+        id=stream.replace("-", "")[:12],
+        now_ms=now_ms,
+        source=order.source,
+    )
+
+
+def _line(body: str, now_ms: int) -> tuple[int, str]:
+    """What is written for a body: `{"timestamp": ms, "message": ...}` says both by itself."""
+    document = orjson.loads(body)
+    if not isinstance(document, dict) or set(document) != {"timestamp", "message"}:
+        return now_ms, body
+    message = document["message"]
+    text = message if isinstance(message, str) else orjson.dumps(message).decode()
+    time = document["timestamp"]
+    return (int(time) if str(time).isdigit() else now_ms), text
+
+
 Sender = Callable[[Tx, "Platform", Order, int, Room], None]
-SENDERS: dict[str, Sender] = {QUEUE: to_queue, TOPIC: to_topic, FUNCTION: to_function}
+SENDERS: dict[str, Sender] = {QUEUE: to_queue, TOPIC: to_topic, FUNCTION: to_function, LOG_GROUP: to_log_group}
 """By kind of target: those that take part in the transaction. They raise Fault or Undeliverable, and then
 have written nothing."""

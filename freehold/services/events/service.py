@@ -12,6 +12,7 @@ from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.events import buses, delivering, firing, parcels, permissions, putting, rule_targets, rules, tags
 from freehold.services.events.names import parse_bus
+from freehold.services.events.port import EventsPort
 
 
 def arn(call: Call) -> str:
@@ -33,5 +34,6 @@ MANIFEST = Manifest(
     handlers=(buses, permissions, putting, rule_targets, rules, tags),
     arn=arn,
     prefix="events",
+    ports=lambda platform: {"events": EventsPort(platform)},
     deliverers={parcels.KIND: delivering.deliver, firing.EXPAND: firing.expand},
 )
