@@ -10,7 +10,19 @@ from __future__ import annotations
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.events import buses, delivering, firing, parcels, permissions, putting, rule_targets, rules, tags
+from freehold.services.events import (
+    buses,
+    delivering,
+    firing,
+    outbound,
+    parcels,
+    permissions,
+    putting,
+    rule_targets,
+    rules,
+    schedules,
+    tags,
+)
 from freehold.services.events.names import parse_bus
 from freehold.services.events.port import EventsPort
 
@@ -36,4 +48,6 @@ MANIFEST = Manifest(
     prefix="events",
     ports=lambda platform: {"events": EventsPort(platform)},
     deliverers={parcels.KIND: delivering.deliver, firing.EXPAND: firing.expand},
+    timers={schedules.TIMER: schedules.due},
+    stop=outbound.close,
 )
