@@ -25,7 +25,11 @@ class Alarm:
     async def __aenter__(self) -> Alarm:
         entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watcher = asyncio.get_running_loop().create_task(self._watch(entered), name="alarm")
-        await entered
+        try:
+            await entered
+        except asyncio.CancelledError:
+            self._watcher.cancel()
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -66,7 +70,8 @@ class Alarm:
 
     async def _watch(self, entered: asyncio.Future[None]) -> None:
         async with self._store.watch(self._key) as watch:
-            entered.set_result(None)
+            if not entered.done():
+                entered.set_result(None)
             while True:
                 await watch.wait(IDLE_S)
                 self._rung.set()
