@@ -9,13 +9,15 @@ day is 24 hours.
 """
 
 from freehold.rules.schedules.expressions import (
+    CATCH_UP_MS,
     At,
     Cron,
     Expression,
     ExpressionError,
     Rate,
+    following,
     parse,
     zone,
 )
 
-__all__ = ["At", "Cron", "Expression", "ExpressionError", "Rate", "parse", "zone"]
+__all__ = ["CATCH_UP_MS", "At", "Cron", "Expression", "ExpressionError", "Rate", "following", "parse", "zone"]

@@ -21,6 +21,10 @@ _MOST_SKIPPED = 4_096
 """Candidates of one cron expression that a zone's changes may swallow: a day at a time (Samoa in 2011) at most."""
 
 
+CATCH_UP_MS = 300_000
+"""Occurrences that a late server finds in the past count one by one up to this age; of older ones only the first does."""
+
+
 class ExpressionError(ValueError):
     """Not a schedule expression, or not one of this service."""
 
@@ -87,6 +91,16 @@ class At:
 
 
 Expression = Rate | Cron | At
+
+
+def following(
+    expression: Expression, occurrence_ms: int, now_ms: int, zone: tzinfo = UTC, *, anchor_ms: int = 0
+) -> int | None:
+    """What comes after an occurrence that is being acted on at `now_ms`. What was missed long ago is passed over."""
+    found = expression.next_after(occurrence_ms, zone, anchor_ms=anchor_ms)
+    if found is not None and found <= now_ms - CATCH_UP_MS:
+        return expression.next_after(now_ms, zone, anchor_ms=anchor_ms)
+    return found
 
 
 @lru_cache(maxsize=4_096)

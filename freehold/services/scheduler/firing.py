@@ -2,7 +2,7 @@
 
 A crash therefore neither loses an occurrence nor invokes it twice from here. What was missed while no server ran:
 one-time schedules are invoked late; of a recurring one the first missed occurrence is, and then those of the last five
-minutes (model.CATCH_UP_MS).
+minutes (rules.schedules.CATCH_UP_MS).
 """
 
 from __future__ import annotations

@@ -20,8 +20,6 @@ ACTIVE, DELETING = "ACTIVE", "DELETING"
 NONE, DELETE = "NONE", "DELETE"
 MAX_AGE_S = 86_400
 MAX_RETRIES = 185
-CATCH_UP_MS = 300_000
-"""Occurrences that a late server finds in the past are invoked one by one up to this age; of older ones only the first."""
 
 
 class Group(msgspec.Struct, omit_defaults=True):
@@ -69,21 +67,19 @@ class Schedule(msgspec.Struct, omit_defaults=True):
         if self.state != ENABLED:
             return None
         expression = schedules.parse(self.expression, scheduler=True)
-        zone = schedules.zone(self.zone)
-        if isinstance(expression, At):
-            return expression.next_after(after_ms, zone)
-        if self.start_ms is not None:
+        if not isinstance(expression, At) and self.start_ms is not None:
             after_ms = max(after_ms, self.start_ms - 1)
-        found = expression.next_after(after_ms, zone, anchor_ms=self.anchor_ms)
-        if found is None or (self.end_ms is not None and found > self.end_ms):
-            return None
-        return found
+        return self._until_end(expression.next_after(after_ms, schedules.zone(self.zone), anchor_ms=self.anchor_ms))
 
     def following(self, now_ms: int) -> int | None:
-        """The occurrence after the present one; those long past are passed over."""
+        """The occurrence after the present one, which is acted on at `now_ms`."""
         assert self.next_ms is not None
-        found = self.occurrence(self.next_ms)
-        return self.occurrence(now_ms) if found is not None and found <= now_ms - CATCH_UP_MS else found
+        expression, zone = schedules.parse(self.expression, scheduler=True), schedules.zone(self.zone)
+        return self._until_end(schedules.following(expression, self.next_ms, now_ms, zone, anchor_ms=self.anchor_ms))
+
+    def _until_end(self, found: int | None) -> int | None:
+        one_time = isinstance(schedules.parse(self.expression, scheduler=True), At)
+        return None if found is not None and not one_time and self.end_ms is not None and found > self.end_ms else found
 
 
 class Execution(msgspec.Struct, omit_defaults=True):

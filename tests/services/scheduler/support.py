@@ -1,4 +1,4 @@
-"""EventBridge Scheduler on the memory store and the manual clock, without HTTP; IAM and SSM beside it are the real ones.
+"""EventBridge Scheduler and EventBridge on the memory store and the manual clock, without HTTP; beside real IAM and SSM.
 
 Queues, topics, buses and functions are recorded: what a schedule sends lands in `sent`.
 """
@@ -23,6 +23,7 @@ from freehold.ports.identity import Principal, Source
 from freehold.ports.platform import Platform, Settings
 from freehold.ports.queues import Outgoing
 from freehold.ports.topics import Note
+from freehold.services.events import service as events
 from freehold.services.iam import service as iam
 from freehold.services.scheduler import service as scheduler
 from freehold.services.ssm import service as ssm
@@ -34,6 +35,7 @@ from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from tests.support import manual_clock, memory_store
 
+MANIFESTS = [scheduler.MANIFEST, events.MANIFEST, ssm.MANIFEST, *iam.MANIFESTS]
 ACCOUNT, REGION = "111122223333", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
@@ -82,6 +84,9 @@ class Ports:
         more = {"source": event.source, "detail_type": event.detail_type, "resources": list(event.resources)}
         self._receive(tx, Sent(arn, event.detail, shown(now_ms), event.id, source, more))
 
+    def emit(self, tx: Tx, account: str, region: str, event: Event, *, now_ms: int) -> None:
+        """What services say about themselves is of no interest here."""
+
     def enqueue(self, tx: Tx, arn: str, payload: bytes, *, id: str, now_ms: int, source: Source) -> None:
         self._receive(tx, Sent(arn, orjson.loads(payload), shown(now_ms), id, source))
 
@@ -120,9 +125,8 @@ class Scheduler:
             topics=cast(Any, ports),
             events=cast(Any, ports),
         )
-        manifests = [scheduler.MANIFEST, ssm.MANIFEST, *iam.MANIFESTS]
-        self.platform.calls = InternalCalls(self.platform, Offer(manifests))
-        for manifest in manifests:
+        self.platform.calls = InternalCalls(self.platform, Offer(MANIFESTS))
+        for manifest in iam.MANIFESTS:
             for name, port in (manifest.ports(self.platform) if manifest.ports else {}).items():
                 setattr(self.platform, name, port)
         self._advance = Advance(self.clock, self.store, [self.timers.settle, self.outbox.settle], _nothing)
@@ -131,8 +135,8 @@ class Scheduler:
         for manifest in iam.MANIFESTS:
             if manifest.start is not None:
                 await manifest.start(self.platform)
-        await self.timers.start({o: self._bound(fn) for o, fn in scheduler.MANIFEST.timers.items()})
-        await self.outbox.start({k: self._bound(fn) for k, fn in scheduler.MANIFEST.deliverers.items()})
+        await self.timers.start({o: self._bound(fn) for m in MANIFESTS for o, fn in m.timers.items()})
+        await self.outbox.start({k: self._bound(fn) for m in MANIFESTS for k, fn in m.deliverers.items()})
 
     def _bound(self, function: Callable[..., Awaitable[Any]]) -> Any:
         return lambda argument: function(self.platform, argument)
@@ -168,10 +172,10 @@ class Scheduler:
     async def create(self, name: str = "s", expression: str = "rate(1 hour)", **more: Any) -> dict[str, Any]:
         return await self("CreateSchedule", **schedule(name, expression, **more))
 
-    async def refused(self, operation: str, **request: Any) -> tuple[str, str]:
+    async def refused(self, operation: str, *, service: str = "scheduler", **request: Any) -> tuple[str, str]:
         """Code and message of the refusal."""
         try:
-            await self(operation, **request)
+            await self(operation, service=service, **request)
         except Fault as fault:
             return fault.code, fault.message
         raise AssertionError(f"{operation} was not refused")

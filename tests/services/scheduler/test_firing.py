@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.services.scheduler.model import CATCH_UP_MS
+from freehold.rules.schedules import CATCH_UP_MS
 from tests.services.scheduler.support import QUEUE, Scheduler, at, scenario, schedule
 
 DAY = 86_400
