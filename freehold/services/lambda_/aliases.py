@@ -127,6 +127,7 @@ async def delete_alias(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         keys = state.keys_of(name)
         tx.delete(keys.alias(name.name, name.qualifier))
         tx.delete(keys.policy(name.name, name.qualifier))
+        tx.delete(keys.invoke_config(name.name, name.qualifier))
         url = rows.urls.get(tx, keys.url(name.name, name.qualifier))
         if url is not None:
             tx.delete(keys.url(name.name, name.qualifier))

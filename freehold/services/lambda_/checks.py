@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from freehold.kit import arns
 from freehold.kit.faults import Fault, not_implemented
 from freehold.services.lambda_ import limits
 
@@ -36,8 +37,6 @@ def refuse_unimplemented(request: Mapping[str, Any]) -> None:
     vpc = request.get("VpcConfig") or {}
     if vpc.get("SubnetIds") or vpc.get("SecurityGroupIds"):
         raise not_implemented("VpcConfig of Lambda functions")
-    if (request.get("DeadLetterConfig") or {}).get("TargetArn"):
-        raise not_implemented("DeadLetterConfig of Lambda functions")
     if (request.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions":
         raise not_implemented("SnapStart")
     code = request.get("Code") or request
@@ -59,6 +58,7 @@ def settings(request: Mapping[str, Any]) -> None:
     layer_arns(request.get("Layers") or [])
     logging(request.get("LoggingConfig") or {})
     architectures(request.get("Architectures") or [])
+    dead_letter((request.get("DeadLetterConfig") or {}).get("TargetArn"))
 
 
 def _range(value: int | None, member: str, low: int, high: int) -> None:
@@ -126,6 +126,17 @@ def logging(config: Mapping[str, Any]) -> None:
         raise Fault(
             "InvalidParameterValueException",
             "ApplicationLogLevel and SystemLogLevel are supported only when LogFormat is set to JSON.",
+        )
+
+
+def dead_letter(target: str | None) -> None:
+    """A queue or a topic."""
+    parsed = arns.parse(target) if target else None
+    if target and (parsed is None or parsed.service not in ("sqs", "sns")):
+        raise Fault(
+            "InvalidParameterValueException",
+            f"The target ARN {target} is invalid. A dead-letter target is an Amazon SQS queue or an Amazon SNS topic.",
+            Type="User",
         )
 
 

@@ -13,7 +13,8 @@ from freehold.services.lambda_.rows import Keys
 from freehold.store.base import ReadTx, Tx
 
 
-def _name(call: Call, request: dict[str, Any]) -> FunctionName:
+def whole_function(call: Call, request: dict[str, Any]) -> FunctionName:
+    """The function that a request addresses; versions and aliases are refused."""
     name = parse_function(request["FunctionName"], None, call.account, call.region)
     if name.qualifier:
         raise Fault(
@@ -55,19 +56,19 @@ async def _reserve(call: Call, name: FunctionName, amount: int | None) -> None:
 async def put_function_concurrency(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Keep so many concurrent executions for a function, and give it no more."""
     amount = request["ReservedConcurrentExecutions"]
-    await _reserve(call, _name(call, request), amount)
+    await _reserve(call, whole_function(call, request), amount)
     return {"ReservedConcurrentExecutions": amount}
 
 
 async def delete_function_concurrency(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Let a function share the account's concurrency again."""
-    await _reserve(call, _name(call, request), None)
+    await _reserve(call, whole_function(call, request), None)
     return {}
 
 
 async def get_function_concurrency(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """What is reserved; nothing where nothing is."""
-    name = _name(call, request)
+    name = whole_function(call, request)
     function = await call.platform.store.read(lambda tx: state.require_function(tx, name))
     return {} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}
 

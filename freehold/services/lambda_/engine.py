@@ -6,6 +6,7 @@ row is read by every invocation, so that no process of many ever runs a version 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from freehold.kit.faults import Fault
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable, Throttled
-from freehold.services.lambda_ import limits, rows, state
-from freehold.services.lambda_.model import Version
+from freehold.services.lambda_ import limits, recursion, rows, state
+from freehold.services.lambda_.model import InvokeConfig, Version
 from freehold.services.lambda_.names import LATEST, FunctionName
 from freehold.services.lambda_.packages import Packages
 from freehold.services.lambda_.sink import LogSink
@@ -46,6 +47,8 @@ class Route:
     spec: FunctionSpec
     second: FunctionSpec | None = None
     weight: float = 0.0
+    invoke_config: InvokeConfig | None = None
+    """What is set for asynchronous invocations of this address."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,10 @@ class Entry:
     """When this era ends, in monotonic seconds."""
     routes: dict[str, Route] = field(default_factory=dict)
     specs: dict[str, FunctionSpec] = field(default_factory=dict)
+    dead_letters: dict[str, str] = field(default_factory=dict)
+    """Dead-letter targets by the key of the version's spec."""
+    recursion: bool = False
+    """May the function run in recursive loops?"""
 
 
 @dataclass(slots=True)
@@ -74,6 +81,8 @@ class Found:
     first: Version
     second: Version | None
     weight: float
+    invoke_config: InvokeConfig | None
+    recursion: bool
 
 
 @lru_cache(maxsize=4_096)
@@ -124,7 +133,9 @@ class Engine:
                 entry = Entry(found.stamp, found.reserved, pool, era, now + SPEC_S)
             else:
                 entry = Entry(found.stamp, found.reserved, pool, era, entry.expires, specs=entry.specs)
+            entry.recursion = found.recursion
         route = Route(name.qualified_arn, await self._spec(entry, name, found.generation, found.first))
+        route.invoke_config = found.invoke_config
         if found.second is not None:
             route.second = await self._spec(entry, name, found.generation, found.second)
             route.weight = found.weight
@@ -137,6 +148,8 @@ class Engine:
 
     async def _spec(self, entry: Entry, name: FunctionName, generation: str, version: Version) -> FunctionSpec:
         key = f"{name.arn}:{version.qualifier}:{generation}:{version.revision}:{entry.era}"
+        if version.dead_letter:
+            entry.dead_letters[key] = version.dead_letter
         spec = entry.specs.get(key)
         if spec is not None:
             return spec
@@ -230,6 +243,10 @@ class Engine:
 
     async def run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         """One invocation, within the function's concurrency. Its slot is held until a streamed response ends."""
+        header, earlier = recursion.entered(invocation.trace_header, spec.arn)
+        if earlier >= recursion.MOST and not entry.recursion:
+            raise self._recursive(spec)
+        invocation = dataclasses.replace(invocation, trace_header=header)
         if not spec.tracing:
             return await self._run(entry, spec, invocation)
         traced = Traced(self.platform, spec, invocation)
@@ -239,6 +256,15 @@ class Engine:
             return outcome
         finally:
             traced.end(outcome)
+
+    def _recursive(self, spec: FunctionSpec) -> Fault:
+        self.sink.stopped_loop(spec)
+        return Fault(
+            "RecursiveInvocationException",
+            "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources "
+            "and stopped your function's invocation.",
+            Type="User",
+        )
 
     async def _run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         pool = self._enter(entry, spec)
@@ -306,7 +332,9 @@ def _read(tx: ReadTx, name: FunctionName) -> Found:
         first = state.require_version(tx, name._replace(qualifier=str(alias.version) if alias.version else LATEST))
         for number, share in alias.routes.items():
             second, weight = state.require_version(tx, name._replace(qualifier=number)), share
-    return Found(stamp, function.generation, function.reserved, all_reserved, first, second, weight)
+    config = rows.invoke_configs.get(tx, keys.invoke_config(name.name, name.qualifier or LATEST))
+    loops = function.recursion == "Allow"
+    return Found(stamp, function.generation, function.reserved, all_reserved, first, second, weight, config, loops)
 
 
 def engine_of(platform: Platform) -> Engine:

@@ -144,6 +144,7 @@ def _first_version(call: Call, request: dict[str, Any], name: FunctionName, uplo
         log_group=logging.get("LogGroup") or f"/aws/lambda/{name.name}",
         runs_on=runs_on,
         host_architecture=HOST_ARCHITECTURE,
+        dead_letter=(request.get("DeadLetterConfig") or {}).get("TargetArn") or None,
     )
 
 

@@ -13,8 +13,9 @@ import orjson
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.runtime.base import Invocation, Outcome
-from freehold.services.lambda_ import events, limits
+from freehold.services.lambda_ import limits
 from freehold.services.lambda_.access import check_cross_account
+from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.engine import Engine, engine_of
 from freehold.services.lambda_.names import parse_function
 from freehold.services.lambda_.sink import Tail
@@ -43,7 +44,7 @@ async def invoke(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     if kind == "DryRun":
         return {"StatusCode": 204, "Payload": b""}
     if kind == "Event":
-        await events.keep(engine, name, payload, call.request_id, context, call.cause.trace)
+        await events.keep(call.platform, name, payload, call.request_id, context, call.cause.trace)
         return {"StatusCode": 202, "Payload": b""}
     spec = engine.choose(route)
     trace = header_for(call.platform, spec, call.cause.trace)
@@ -72,7 +73,7 @@ async def invoke_async(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     await engine.resolve(name)
     if name.account != call.account:
         await check_cross_account(call, name, "lambda:InvokeFunction")
-    await events.keep(engine, name, payload, call.request_id, None, call.cause.trace)
+    await events.keep(call.platform, name, payload, call.request_id, None, call.cause.trace)
     return {"Status": 202}
 
 

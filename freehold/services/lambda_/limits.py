@@ -22,6 +22,9 @@ MAX_TAGS = 50
 MAX_EVENT_AGE_MS = 6 * 3_600_000
 EVENT_RETRY_MS = (60_000, 120_000)
 """A failed asynchronous event runs again after one minute, then after two more (Lambda: "Asynchronous invocation")."""
+EVENT_RETRIES = len(EVENT_RETRY_MS)
+SNS_RECORD = 262_144
+"""Bytes of an invocation record that a topic takes."""
 LOG_TAIL = 4_096
 PAGE = 50
 """Items of a page when MaxItems is absent, and at most."""

@@ -50,6 +50,8 @@ class Version(msgspec.Struct):
     runs_on: str = ""
     """The runtime that really runs it on this host; equal to `runtime` where that is installed."""
     host_architecture: str = "x86_64"
+    dead_letter: str | None = None
+    """ARN of the queue or topic for events that failed."""
 
     @property
     def qualifier(self) -> str:
@@ -76,6 +78,8 @@ class Function(msgspec.Struct):
     last_version: int = 0
     reserved: int | None = None
     tags: dict[str, str] = {}
+    recursion: str = "Terminate"
+    """What a recursive loop meets: Terminate or Allow."""
 
 
 class Alias(msgspec.Struct):
@@ -130,6 +134,36 @@ class Policy(msgspec.Struct):
 
     revision: str
     statements: dict[str, dict[str, Any]] = {}
+
+
+class InvokeConfig(msgspec.Struct):
+    """What is set for asynchronous invocations of a function, a version or an alias; None is Lambda's default."""
+
+    qualifier: str
+    """$LATEST for the function itself."""
+    modified: float
+    retries: int | None = None
+    max_age_s: int | None = None
+    on_success: str | None = None
+    on_failure: str | None = None
+
+    def describe(self, arn: str) -> dict[str, Any]:
+        """FunctionEventInvokeConfig of the function with this ARN."""
+        destinations: dict[str, Any] = {"OnSuccess": {}, "OnFailure": {}}
+        if self.on_success:
+            destinations["OnSuccess"]["Destination"] = self.on_success
+        if self.on_failure:
+            destinations["OnFailure"]["Destination"] = self.on_failure
+        shown: dict[str, Any] = {
+            "LastModified": self.modified,
+            "FunctionArn": f"{arn}:{self.qualifier}",
+            "DestinationConfig": destinations,
+        }
+        if self.retries is not None:
+            shown["MaximumRetryAttempts"] = self.retries
+        if self.max_age_s is not None:
+            shown["MaximumEventAgeInSeconds"] = self.max_age_s
+        return shown
 
 
 class FunctionUrl(msgspec.Struct):
@@ -193,6 +227,8 @@ def describe(version: Version, account: str, region: str, *, qualified: bool = T
     }
     if version.environment:
         shown["Environment"] = {"Variables": dict(version.environment)}
+    if version.dead_letter:
+        shown["DeadLetterConfig"] = {"TargetArn": version.dead_letter}
     if version.layers:
         shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.size} for layer in version.layers]
     return shown

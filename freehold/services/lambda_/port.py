@@ -10,7 +10,8 @@ from freehold.ports.call import Cause
 from freehold.ports.functions import Invoked
 from freehold.ports.identity import Source
 from freehold.runtime.base import Invocation
-from freehold.services.lambda_ import access, events, limits
+from freehold.services.lambda_ import access, limits, recursion
+from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.engine import engine_of
 from freehold.services.lambda_.invoke import address, check_json, check_size, whole
 from freehold.services.lambda_.names import FunctionName
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 ENFORCED = frozenset(("events.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com"))
 """Services that a function's policy must let in when they invoke it without a role."""
+
+LINEAGE = frozenset(("lambda.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com", "sqs.amazonaws.com"))
+"""Services in whose chains of events Lambda detects loops."""
 
 
 class FunctionsPort:
@@ -60,7 +64,7 @@ class FunctionsPort:
         entry, route = await engine.resolve(name)
         if asynchronous:
             check_json(payload)
-            await events.keep(engine, name, payload, request_id, client_context, cause.trace)
+            await events.keep(platform, name, payload, request_id, client_context, cause.trace)
             return Invoked(b"", None, route.spec.version, request_id)
         spec = engine.choose(route)
         trace = header_for(platform, spec, cause.trace)
@@ -92,8 +96,10 @@ class FunctionsPort:
                 Type="User",
             )
         access.check_service(tx, name, source)
+        if trace is not None and source.service not in LINEAGE:
+            trace = recursion.without(trace) or None
         event = events.Event(name.account, name.region, name.name, name.qualifier, id, payload, now_ms, None, trace)
-        events.add(engine_of(self._platform), tx, event, now_ms)
+        events.add(tx, event, now_ms)
 
     def check(self, tx: ReadTx, function_arn: str, source: Source) -> None:
         """Raise the Fault that `enqueue` would raise for this function and source."""

@@ -8,6 +8,7 @@ Below `("lambda", account, region)`:
     "a", name, alias       Alias
     "p", name, qualifier   Policy; "" is the function itself
     "u", name, qualifier   FunctionUrl
+    "i", name, qualifier   InvokeConfig; "$LATEST" is the function itself
     "c"                    reserved concurrency by function name, one row
     "l", layer, number     LayerVersion
     "n", layer             the layer's last version number
@@ -24,7 +25,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from freehold.kit.tuples import pack, span
-from freehold.services.lambda_.model import Alias, Function, FunctionUrl, LayerVersion, Package, Policy, Version
+from freehold.services.lambda_.model import (
+    Alias,
+    Function,
+    FunctionUrl,
+    InvokeConfig,
+    LayerVersion,
+    Package,
+    Policy,
+    Version,
+)
 from freehold.store.base import ReadTx, Tx
 
 T = TypeVar("T")
@@ -74,6 +84,12 @@ class Keys(NamedTuple):
 
     def urls(self, name: str) -> tuple[bytes, bytes]:
         return span(SERVICE, self.account, self.region, "u", name)
+
+    def invoke_config(self, name: str, qualifier: str) -> bytes:
+        return pack(SERVICE, self.account, self.region, "i", name, qualifier)
+
+    def invoke_configs(self, name: str) -> tuple[bytes, bytes]:
+        return span(SERVICE, self.account, self.region, "i", name)
 
     def reserved(self) -> bytes:
         return pack(SERVICE, self.account, self.region, "c")
@@ -130,6 +146,7 @@ aliases: Codec[Alias] = Codec(Alias)
 packages: Codec[Package] = Codec(Package)
 policies: Codec[Policy] = Codec(Policy)
 urls: Codec[FunctionUrl] = Codec(FunctionUrl)
+invoke_configs: Codec[InvokeConfig] = Codec(InvokeConfig)
 layer_versions: Codec[LayerVersion] = Codec(LayerVersion)
 counts: Codec[dict[str, int]] = Codec(dict[str, int])
 numbers: Codec[int] = Codec(int)

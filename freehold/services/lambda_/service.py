@@ -14,22 +14,24 @@ from freehold.services.lambda_ import (
     aliases,
     concurrency,
     download,
-    events,
     fixed,
     functions,
     invoke,
+    invoke_configs,
     layer_policies,
     layers,
     policies,
+    recursion_configs,
     tags,
     updates,
     url_door,
     urls,
     versions,
 )
+from freehold.services.lambda_.asynchronous import events
+from freehold.services.lambda_.asynchronous.lanes import Lanes
 from freehold.services.lambda_.credentials import RoleCredentials
 from freehold.services.lambda_.engine import Engine, engine_of
-from freehold.services.lambda_.limits import CONCURRENCY
 from freehold.services.lambda_.port import FunctionsPort
 from freehold.services.lambda_.resources import TYPES
 
@@ -72,6 +74,19 @@ async def _start(platform: Platform) -> None:
             await engine.packages.sweep()
 
     platform.tasks.loop("lambda: unused packages", sweep)
+    lanes = platform.own["lambda.lanes"] = Lanes(platform)
+    await lanes.start()
+
+
+async def _settle(platform: Platform) -> bool:
+    """Wait until no asynchronous event is due that has room, and none runs."""
+    lanes: Lanes = platform.own["lambda.lanes"]
+    return await lanes.settle()
+
+
+async def _stop(platform: Platform) -> None:
+    lanes: Lanes = platform.own["lambda.lanes"]
+    await lanes.close()
 
 
 MANIFEST = Manifest(
@@ -89,6 +104,8 @@ MANIFEST = Manifest(
         urls,
         fixed,
         invoke,
+        invoke_configs,
+        recursion_configs,
     ),
     arn=arn,
     prefix="lambda",
@@ -99,8 +116,9 @@ MANIFEST = Manifest(
     },
     types=TYPES,
     hosts={url_door.DOOR: url_door.serve, download.DOOR: download.serve},
-    deliverers={events.KIND: events.deliver},
-    parallel={events.KIND: CONCURRENCY},  # the slow events of one function must not hold up another's
+    deliverers={events.KIND: events.adopt},
+    settle=_settle,
     ports=_ports,
     start=_start,
+    stop=_stop,
 )

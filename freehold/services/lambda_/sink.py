@@ -198,6 +198,12 @@ class LogSink:
             spec.account, spec.region, "AWS/Lambda:ConcurrentExecutions", float(running), FunctionName=spec.name
         )
 
+    def stopped_loop(self, spec: FunctionSpec) -> None:
+        """An invocation was refused because it would have gone on with a recursive loop."""
+        self._platform.meters.add(
+            spec.account, spec.region, "AWS/Lambda:RecursiveInvocationsDropped", 1.0, FunctionName=spec.name
+        )
+
     def throttled(self, spec: FunctionSpec) -> None:
         """An invocation was refused for lack of concurrency."""
         self._platform.meters.add(spec.account, spec.region, "AWS/Lambda:Throttles", 1.0, FunctionName=spec.name)

@@ -119,7 +119,8 @@ def delete(tx: Tx, blobs: Blobs, name: FunctionName) -> list[str]:
         tx.delete(key)
     for _, raw in scan_all(tx, *keys.urls(name.name)):
         tx.delete(rows.url_owner_key(rows.urls.load(raw).id))
-    for start, end in (keys.aliases(name.name), keys.policies(name.name), keys.urls(name.name)):
+    ranges = (keys.aliases(name.name), keys.policies(name.name), keys.urls(name.name), keys.invoke_configs(name.name))
+    for start, end in ranges:
         while tx.clear(start, end) == MAX_SCAN:
             pass
     reserved = rows.counts.get(tx, keys.reserved()) or {}
@@ -156,6 +157,7 @@ def delete_version(tx: Tx, blobs: Blobs, name: FunctionName, number: int, stamp:
         )
     tx.delete(keys.version(name.name, number))
     tx.delete(keys.policy(name.name, str(number)))
+    tx.delete(keys.invoke_config(name.name, str(number)))
     touch(tx, name, stamp)
     return drop_version(tx, blobs, version)
 

@@ -115,6 +115,8 @@ def _changed(latest: Version, request: dict[str, Any], runs_on: str | None) -> V
         fields["environment"] = dict((request["Environment"] or {}).get("Variables") or {})
     if request.get("EphemeralStorage"):
         fields["ephemeral"] = request["EphemeralStorage"]["Size"]
+    if "DeadLetterConfig" in request:
+        fields["dead_letter"] = (request["DeadLetterConfig"] or {}).get("TargetArn") or None
     if request.get("TracingConfig"):
         fields["tracing"] = request["TracingConfig"].get("Mode", "PassThrough")
     if request.get("LoggingConfig"):

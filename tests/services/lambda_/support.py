@@ -13,11 +13,14 @@ from freehold import wire
 from freehold.kit.clock import ManualClock
 from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
+from freehold.node.assemble import bind
 from freehold.ports.call import Call, Cause
 from freehold.ports.identity import Credential, Principal
 from freehold.ports.platform import Platform, Settings
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable
 from freehold.services.lambda_ import service
+from freehold.services.lambda_.asynchronous.lanes import Lanes
+from freehold.work.advance import Advance
 from freehold.work.blobs import Blobs
 from freehold.work.logs import LogWriter
 from freehold.work.meters import Meters
@@ -25,6 +28,7 @@ from freehold.work.outbox import Outbox
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from freehold.work.traces import Traces
+from tests.services.lambda_.messages import Messages
 from tests.support import memory_store
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
@@ -109,6 +113,7 @@ class World:
         self.objects: dict[tuple[str, str], bytes] = {}
         self.guarded = guarded
         self.host: Any = None
+        self.messages = Messages()
 
     async def __aenter__(self) -> World:
         store, ids, tasks = memory_store(), Ids(seed=1), Tasks()
@@ -130,6 +135,9 @@ class World:
             calls=self,  # type: ignore[arg-type]
             functions=None,  # type: ignore[arg-type]
             identity=FakeIdentity(),
+            queues=self.messages,  # type: ignore[arg-type]
+            topics=self.messages,
+            events=self.messages,  # type: ignore[arg-type]
         )
         self.platform = platform
         assert service.MANIFEST.ports is not None and service.MANIFEST.start is not None
@@ -147,6 +155,8 @@ class World:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        assert service.MANIFEST.stop is not None
+        await service.MANIFEST.stop(self.platform)
         await self.platform.outbox.close()
         await self.platform.tasks.close()
         await self.platform.blobs.close()
@@ -175,8 +185,16 @@ class World:
         raise AssertionError(f"no handler for {operation}")
 
     async def call(self, service: str, operation: str, request: dict[str, Any], **who: Any) -> dict[str, Any]:
-        """The port Calls: an S3 of a dictionary."""
-        assert (service, operation) == ("s3", "GetObject")
+        """The port Calls: an S3 of a dictionary, and buses that are there."""
+        if operation == "DescribeEventBus":
+            return {}
+        assert service == "s3"
+        if operation in ("HeadBucket", "PutObject") and request["Bucket"] != "records":
+            raise Fault("NoSuchBucket", "The specified bucket does not exist")
+        if operation == "PutObject":
+            self.objects[request["Bucket"], request["Key"]] = request["Body"]
+        if operation != "GetObject":
+            return {}
         found = self.objects.get((request["Bucket"], request["Key"]))
         if found is None:
             raise Fault("NoSuchKey", "The specified key does not exist.", status=404)
@@ -187,9 +205,23 @@ class World:
 
         return {"Body": body()}
 
+    async def later(self, seconds: float) -> None:
+        """Let service time pass, stopping wherever something is due."""
+        assert service.MANIFEST.settle is not None
+        settles = [self.platform.outbox.settle, bind(self.platform, service.MANIFEST.settle)]
+        await Advance(self.clock, self.platform.store, settles, self.platform.logs.flush).by(int(seconds * 1000))
+
     async def settle(self) -> None:
         """Return when nothing is due and nothing runs."""
-        await self.platform.outbox.settle()
+        assert service.MANIFEST.settle is not None
+        while await service.MANIFEST.settle(self.platform):
+            pass
+
+    async def restart_lanes(self) -> None:
+        """Events that run are cut off, as in a crash, and the lanes begin anew."""
+        await self.platform.own["lambda.lanes"].close()
+        lanes = self.platform.own["lambda.lanes"] = Lanes(self.platform)
+        await lanes.start()
 
     async def create(self, name: str = "hello", **settings: Any) -> dict[str, Any]:
         """A function with defaults."""

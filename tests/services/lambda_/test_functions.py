@@ -68,7 +68,6 @@ def test_what_is_not_implemented_is_refused_by_name() -> None:
         for settings in (
             {"PackageType": "Image"},
             {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
-            {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:1:q"}},
             {"SnapStart": {"ApplyOn": "PublishedVersions"}},
             {"KMSKeyArn": "arn:aws:kms:us-east-1:1:key/x"},
         ):

@@ -19,7 +19,7 @@ OTHER = "444455556666"
 async def lines(world: World, group: str = "/aws/lambda/hello") -> list[str]:
     """What was written to the log, through the rows that CloudWatch Logs reads."""
     written: list[str] = []
-    for (_, _, at, _), buffer in world.platform.logs._buffers.items():  # type: ignore[attr-defined]
+    for (_, _, at, _), buffer in world.platform.logs._buffers.items():
         if at == group:
             written += [text for _, text in buffer.events]
     return written
@@ -34,7 +34,7 @@ def test_invoke_answers_the_function_s_result() -> None:
         assert nothing["Payload"] == b"{}"
         spec, invocation = world.runtime.seen[0]
         assert invocation.arn == spec.arn == f"{ARN}:hello"
-        assert invocation.trace_header is not None and invocation.trace_header.endswith("Sampled=0")
+        assert ";Sampled=0;Lineage=1:" in (invocation.trace_header or "")
 
     run(body)
 
@@ -262,7 +262,7 @@ def test_active_tracing_gives_the_function_a_sampled_header_and_records_segments
         await world.create(TracingConfig={"Mode": "Active"})
         await world("Invoke", FunctionName="hello", LogType="Tail")
         header = world.runtime.seen[0][1].trace_header
-        assert header is not None and header.endswith("Sampled=1")
+        assert header is not None and ";Sampled=1;Lineage=1:" in header
         await world.platform.traces.flush()
         traces = await world.platform.traces.recent("111122223333", REGION)
         assert {segment["origin"] for segment in traces[0]["Segments"]} == {"AWS::Lambda", "AWS::Lambda::Function"}
@@ -308,51 +308,6 @@ def test_a_failed_stream_says_so_at_its_end() -> None:
     run(body)
 
 
-def test_events_are_kept_and_run_and_failures_come_again_after_one_and_two_minutes() -> None:
-    async def body(world: World) -> None:
-        async def fail(spec: FunctionSpec, invocation: Invocation) -> Outcome:
-            return Outcome(b"{}", "Unhandled", error_type="E")
-
-        world.runtime.body = fail
-        await world.create()
-        answer = await world("Invoke", FunctionName="hello", InvocationType="Event", Payload=b'{"a": 1}')
-        assert answer == {"StatusCode": 202, "Payload": b""}
-        settle = world.platform.outbox.settle
-        await settle()
-        assert len(world.runtime.seen) == 1
-        for seconds, runs in ((59, 1), (1, 2), (119, 2), (1, 3), (3600, 3)):
-            world.clock.advance(seconds)
-            await settle()
-            assert len(world.runtime.seen) == runs
-        requests = {invocation.request_id for _, invocation in world.runtime.seen}
-        assert len(requests) == 1, "a retry keeps the request id"
-
-    run(body)
-
-
-def test_throttled_events_wait_and_do_not_count_as_tries() -> None:
-    async def body(world: World) -> None:
-        await world.create()
-        await world("PutFunctionConcurrency", FunctionName="hello", ReservedConcurrentExecutions=0)
-        await world("Invoke", FunctionName="hello", InvocationType="Event")
-        await world("Invoke", FunctionName="hello", InvocationType="Event")
-        await world.platform.outbox.settle()
-        assert world.runtime.seen == []
-        await world("DeleteFunctionConcurrency", FunctionName="hello")
-        world.clock.advance(301)
-        await world.platform.outbox.settle()
-        assert len(world.runtime.seen) == 2
-        await world("PutFunctionConcurrency", FunctionName="hello", ReservedConcurrentExecutions=0)
-        await world("Invoke", FunctionName="hello", InvocationType="Event")
-        await world.platform.outbox.settle()
-        world.clock.advance(6 * 3600 + 1)
-        await world("DeleteFunctionConcurrency", FunctionName="hello")
-        await world.platform.outbox.settle()
-        assert len(world.runtime.seen) == 2, "events older than six hours are dropped"
-
-    run(body)
-
-
 def test_other_accounts_need_a_permission() -> None:
     async def body(world: World) -> None:
         await world.create()
@@ -375,9 +330,9 @@ def test_services_invoke_through_the_port() -> None:
         functions: Any = world.platform.functions
         answer = await functions.invoke(f"{ARN}:hello", b'"x"', cause=Cause("Root=1-0;Sampled=0"), source="s")
         assert (answer.payload, answer.function_error, answer.executed_version) == (b'"x"', None, "$LATEST")
-        assert world.runtime.seen[0][1].trace_header == "Root=1-0;Sampled=0"
+        assert (world.runtime.seen[0][1].trace_header or "").startswith("Root=1-0;Sampled=0;Lineage=")
         await functions.invoke(f"{ARN}:hello", b'"x"', cause=Cause(), source="s", asynchronous=True)
-        await world.platform.outbox.settle()
+        await world.settle()
         assert len(world.runtime.seen) == 2
         await refused(functions.invoke(f"{ARN}:gone", b"{}", cause=Cause(), source="s"), "ResourceNotFoundException")
 
