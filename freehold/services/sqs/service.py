@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
+from freehold.services.sqs import messages, queues, sweeping, timing
+from freehold.services.sqs.catalog import place_of
+from freehold.services.sqs.port import QueuesPort
 
 
 def arn(call: Call) -> str:
-    """The resource that a call names."""
-    return "*"
+    """The queue that a call names, else `*`."""
+    params = call.params
+    if "QueueUrl" in params:
+        try:
+            return place_of(call, params["QueueUrl"]).arn
+        except Fault:  # the handler says so
+            return "*"
+    if "QueueName" in params:
+        return call.arn("sqs", params["QueueName"])
+    return str(params.get("SourceArn", "*"))
 
 
-MANIFEST = Manifest(model="sqs", handlers=(), arn=arn, prefix="sqs")
+MANIFEST = Manifest(
+    model="sqs",
+    handlers=(messages, queues),
+    arn=arn,
+    prefix="sqs",
+    actions={
+        "SendMessageBatch": "SendMessage",
+        "DeleteMessageBatch": "DeleteMessage",
+        "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+    },
+    timers={timing.OWNER: sweeping.due},
+    ports=lambda platform: {"queues": QueuesPort(platform)},
+)

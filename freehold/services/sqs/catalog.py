@@ -1,0 +1,92 @@
+"""Catalog: queues by name, compiled once for as long as their row stays the same."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from freehold.kit.faults import Fault
+from freehold.ports.call import Call
+from freehold.ports.platform import Platform
+from freehold.services.sqs.model import Place, Queue, Record, encode_record
+from freehold.services.sqs.waiting import Pollers
+from freehold.store.base import ReadTx, Tx
+from freehold.work.timers import Timers
+
+_MAX_CACHED = 10_000
+
+
+class Memory:
+    """What the service keeps in memory: caches and who waits, never facts."""
+
+    def __init__(self, timers: Timers) -> None:
+        self.timers = timers
+        self.queues: dict[Place, tuple[bytes, Queue | None]] = {}
+        """Key of the row, and the queue compiled from the row that was seen last."""
+        self.places: dict[str, tuple[str, str]] = {}
+        """Account and name by queue URL."""
+        self.pollers: dict[Place, Pollers] = {}
+
+    def find(self, tx: ReadTx, place: Place) -> Queue | None:
+        """The queue at a place, in this transaction."""
+        known = self.queues.get(place)
+        if known is None:
+            if len(self.queues) >= _MAX_CACHED:
+                self.queues.clear()
+            known = self.queues[place] = (place.key, None)
+        key, queue = known
+        raw = tx.get(key)
+        if raw is None:
+            return None
+        if queue is None or queue.raw != raw:
+            queue = Queue(place, raw)
+            self.queues[place] = (key, queue)
+        return queue
+
+    def existing(self, tx: ReadTx, place: Place) -> Queue:
+        """As `find`. Raises QueueDoesNotExist."""
+        queue = self.find(tx, place)
+        if queue is None:
+            raise no_queue()
+        return queue
+
+
+def memory(platform: Platform) -> Memory:
+    """The service's memory on this node."""
+    found: Memory | None = platform.own.get("sqs")
+    if found is None:
+        found = platform.own["sqs"] = Memory(platform.timers)
+    return found
+
+
+def no_queue() -> Fault:
+    return Fault("QueueDoesNotExist", "The specified queue does not exist.")
+
+
+def save(tx: Tx, place: Place, record: Record) -> None:
+    """Record a queue; who has it compiled sees that the row is another one."""
+    tx.put(place.key, encode_record(record))
+
+
+def place_of(call: Call, url: str) -> Place:
+    """The queue that a URL names. Raises InvalidAddress."""
+    places = memory(call.platform).places
+    found = places.get(url)
+    if found is None:
+        found = _parse(url)
+        if len(places) >= _MAX_CACHED:
+            places.clear()
+        places[url] = found
+    return Place(found[0], call.region, found[1])
+
+
+def _parse(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    segments = parts.path.strip("/").split("/")
+    if len(segments) < 2 or not (len(segments[-2]) == 12 and segments[-2].isdigit()) or not segments[-1]:
+        raise Fault("InvalidAddress", f"The address {url} is not valid for this endpoint.")
+    return segments[-2], unquote(segments[-1])
+
+
+def url_of(call: Call, place: Place) -> str:
+    """The URL of a queue, at the address that the caller used."""
+    return f"{call.base_url}/{place.account}/{place.name}"

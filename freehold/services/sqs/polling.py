@@ -1,0 +1,101 @@
+"""A receive, short or long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from freehold.ports.platform import Platform
+from freehold.services.sqs import state
+from freehold.services.sqs.catalog import Memory, memory
+from freehold.services.sqs.model import Place, Queue
+from freehold.services.sqs.receiving import Ask, Taken
+from freehold.services.sqs.waiting import Look, Pollers
+from freehold.store.base import ReadTx, Tx
+
+
+class Poll:
+    """One receive from a queue. `check` refuses (raises Fault) what may not be."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        place: Place,
+        most: int,
+        visibility_s: int | None,
+        attempt: bytes = b"",
+        check: Callable[[Queue], None] | None = None,
+    ) -> None:
+        self._platform, self._place = platform, place
+        self._most, self._visibility_s, self._attempt, self._check = most, visibility_s, attempt, check
+        self._memory = memory(platform)
+
+    async def receive(self, wait_s: int | None) -> tuple[Queue, Taken]:
+        """What can be received within `wait_s` seconds (None: as the queue has it) of service time, and of real time."""
+        clock = self._platform.clock
+        begun_ms, begun_s = clock.now_ms(), clock.monotonic()
+        queue, taken = await self.once()
+        if wait_s is None:
+            wait_s = queue.record.wait_s
+        due_ms = begun_ms + 1000 * wait_s
+        while not taken.deliveries and wait_s:
+            left_s = begun_s + wait_s - clock.monotonic()
+            if left_s <= 0 or clock.now_ms() >= due_ms:
+                break
+            if not await pollers(self._platform, self._memory, self._place).wait(due_ms, left_s, self._most):
+                break
+            queue, taken = await self.once()
+        return queue, taken
+
+    async def once(self) -> tuple[Queue, Taken]:
+        """What can be received now. Looks before it writes."""
+        store, now_ms = self._platform.store, self._platform.clock.now_ms()
+
+        def look(tx: ReadTx) -> tuple[Queue, bool]:
+            queue = self._find(tx)
+            return queue, bool(self._attempt) or state.is_ready(tx, queue, now_ms)
+
+        def take(tx: Tx) -> tuple[Queue, Taken]:
+            queue = self._find(tx)
+            visibility_s = queue.record.visibility_s if self._visibility_s is None else self._visibility_s
+            ask = Ask(self._most, 1000 * visibility_s, now_ms, self._attempt)
+            return queue, state.receive(tx, queue, ask, self._memory)
+
+        queue, ready = await store.read(look)
+        taken = Taken()
+        while ready:
+            queue, taken = await store.transact(take, lane=self._place.watch_key)
+            ready = taken.more and not taken.deliveries
+        return queue, taken
+
+    def _find(self, tx: ReadTx) -> Queue:
+        queue = self._memory.existing(tx, self._place)
+        if self._check is not None:
+            self._check(queue)
+        return queue
+
+
+def pollers(platform: Platform, known: Memory, place: Place) -> Pollers:
+    """The line of a queue's long polls; somebody watches for it from now on."""
+    found = known.pollers.get(place)
+    if found is None:
+
+        async def look(most: int) -> Look:
+            return await platform.store.read(lambda tx: _look(tx, known, place, most, platform.clock.now_ms()))
+
+        found = known.pollers[place] = Pollers(platform.store, platform.clock, place.watch_key, look)
+        platform.tasks.spawn(f"sqs polls {place.name}", _watch(known, place, found))
+    return found
+
+
+async def _watch(known: Memory, place: Place, line: Pollers) -> None:
+    try:
+        await line.run()
+    finally:
+        known.pollers.pop(place, None)
+
+
+def _look(tx: ReadTx, known: Memory, place: Place, most: int, now_ms: int) -> Look:
+    queue = known.find(tx, place)
+    if queue is None:
+        return Look(most, None)  # let all go ahead: each is told that there is no queue
+    return state.look(tx, queue, most, now_ms)

@@ -1,0 +1,198 @@
+"""Messages of standard queues: at least once, in the order of sending as far as nothing intervenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from freehold.kit.faults import Fault
+from freehold.services.sqs import receiving, rows, timing
+from freehold.services.sqs.catalog import Memory
+from freehold.services.sqs.model import Delivery, Draft, Message, Queue, decode_message, encode_message
+from freehold.services.sqs.receipts import Receipt
+from freehold.services.sqs.receiving import Ask, Taken
+from freehold.services.sqs.rows import DELAYED, IN_FLIGHT, Shifts, State
+from freehold.store.base import ReadTx, Tx
+
+_NEW = b""
+_SEEN = b"r"
+"""Value of an index row whose message has a state."""
+
+
+def send(tx: Tx, queue: Queue, drafts: Sequence[Draft], now_ms: int) -> list[tuple[str, str | None]]:
+    """Answers message ids, and sequence numbers (none)."""
+    total, last = rows.get_counts(tx, queue)
+    shifts = None
+    for draft in drafts:
+        last = rows.next_seq(last, now_ms)
+        delay_ms = 1000 * (queue.record.delay_s if draft.delay_s is None else draft.delay_s)
+        message = Message(
+            draft.id,
+            draft.body,
+            draft.md5,
+            now_ms,
+            draft.sender,
+            draft.attributes,
+            delay_ms,
+            draft.group,
+            "",
+            draft.trace,
+        )
+        tx.put(rows.body_key(queue, last), encode_message(message))
+        tx.put(rows.index_key(queue, now_ms + delay_ms, last), _NEW)
+        if delay_ms:
+            shifts = shifts or Shifts(queue)
+            shifts.add(DELAYED, now_ms + delay_ms, 1)
+    rows.put_counts(tx, queue, total + len(drafts), last)
+    if shifts is not None:
+        shifts.write(tx)
+    tx.wake(queue.watch_key)
+    return [(draft.id, None) for draft in drafts]
+
+
+def arrive(tx: Tx, queue: Queue, message: Message, state: State, now_ms: int, known: Memory) -> None:
+    """A message that a redrive policy moves here: it keeps its time of sending, and can be received at once."""
+    seq = rows.moved_seq(tx, queue, message.sent_ms, int(message.id[:8], 16))
+    tx.put(rows.body_key(queue, seq), encode_message(message))
+    tx.put(rows.index_key(queue, now_ms, seq), _SEEN)
+    rows.put_state(tx, queue, seq, State(now_ms, state.receives, state.receives, state.first_ms, 0))
+    rows.add_to_total(tx, queue, 1)
+    timing.expire_by(known.timers, tx, queue.place, message.sent_ms + 1000 * queue.record.retention_s)
+    tx.wake(queue.watch_key)
+
+
+def remove(tx: Tx, queue: Queue, seq: int, message: Message | None, state: State | None, shifts: Shifts) -> None:
+    """Take the rows of a message away; the caller counts it out. `message` is needed where there is no state."""
+    if state is not None:
+        due_ms = state.due_ms
+        tx.delete(rows.state_key(queue, seq))
+        if state.received_ms:
+            shifts.add(IN_FLIGHT, due_ms, -1)
+    else:
+        assert message is not None
+        due_ms = message.sent_ms + message.delay_ms
+        if message.delay_ms:
+            shifts.add(DELAYED, due_ms, -1)
+    tx.delete(rows.index_key(queue, due_ms, seq))
+    tx.delete(rows.body_key(queue, seq))
+
+
+def receive(tx: Tx, queue: Queue, ask: Ask, known: Memory) -> Taken:
+    """Give out what is due, soonest due first."""
+    total, last = rows.get_counts(tx, queue)
+    room = rows.room_in_flight(tx, queue, total, ask.now_ms)
+    start, end = rows.due_until(queue, ask.now_ms)
+    taken, shifts = Taken(), Shifts(queue)
+    due_again = ask.now_ms + ask.visibility_ms
+    gone = handled = size = 0
+    dead: Queue | None = None
+    moves: list[tuple[bytes, int, State]] = []
+    most = min(ask.most, room) if room > 0 else ask.most
+    while len(moves) < most:
+        if handled >= receiving.MOST_HANDLED or size > receiving.MAX_DELIVERED_BYTES:
+            taken.more = True
+            break
+        page = tx.scan(start, end, limit=min(most - len(moves), receiving.PAGE))
+        if not page:
+            break
+        if room <= 0:
+            raise Fault("OverLimit", f"Too many messages are in flight in the queue {queue.place.name}.")
+        start = page[-1][0] + b"\x00"
+        handled += len(page)
+        seqs = [int.from_bytes(key[-8:], "big") for key, _ in page]
+        bodies = tx.get_many([rows.body_key(queue, seq) for seq in seqs])
+        for (key, mark), seq, raw in zip(page, seqs, bodies, strict=True):
+            assert raw is not None
+            message = decode_message(raw)
+            state = rows.get_state(tx, queue, seq) if mark else None
+            if message.sent_ms + 1000 * queue.record.retention_s <= ask.now_ms:
+                remove(tx, queue, seq, message, state, shifts)
+                gone += 1
+                continue
+            if state is not None and queue.dead_letter is not None and receiving.is_dead(queue, state):
+                dead = dead or receiving.dead_letter(tx, queue, known)
+                if dead is not None:
+                    remove(tx, queue, seq, message, state, shifts)
+                    gone += 1
+                    message.source = queue.arn
+                    arrive(tx, dead, message, state, ask.now_ms, known)
+                    continue
+            if state is None:
+                if message.delay_ms:
+                    shifts.add(DELAYED, rows.due_of(queue, key), -1)
+                state = State(due_again, 1, 0, ask.now_ms, ask.now_ms)
+            else:
+                if state.received_ms:
+                    shifts.add(IN_FLIGHT, state.due_ms, -1)
+                state = State(due_again, state.receives + 1, state.arrived, state.first_ms, ask.now_ms)
+            moves.append((key, seq, state))
+            size += len(raw)
+            taken.deliveries.append(Delivery(message, seq, state.receives, state.first_ms))
+    # Written when all is read: with a visibility timeout of 0 it would be due again in the same scan.
+    for key, seq, state in moves:
+        tx.delete(key)
+        tx.put(rows.index_key(queue, due_again, seq), _SEEN)
+        rows.put_state(tx, queue, seq, state)
+    if moves:
+        shifts.add(IN_FLIGHT, due_again, len(moves))
+        if not ask.visibility_ms:
+            tx.wake(queue.watch_key)
+    shifts.write(tx)
+    if gone:
+        rows.put_counts(tx, queue, total - gone, last)
+    return taken
+
+
+def delete(tx: Tx, queue: Queue, receipts: Sequence[Receipt], now_ms: int) -> list[Fault | None]:
+    """Any handle of a message deletes it; a message that is gone is no error."""
+    shifts = Shifts(queue)
+    gone = 0
+    for receipt in receipts:
+        state = rows.get_state(tx, queue, receipt.seq)
+        if state is not None:
+            remove(tx, queue, receipt.seq, None, state, shifts)
+            gone += 1
+    if gone:
+        shifts.write(tx)
+        rows.add_to_total(tx, queue, -gone)
+    return [None] * len(receipts)
+
+
+def change_visibility(tx: Tx, queue: Queue, receipt: Receipt, handle: str, timeout_s: int, now_ms: int) -> None:
+    """The message is due `timeout_s` from now. Raises MessageNotInflight, InvalidParameterValue."""
+    state = rows.get_state(tx, queue, receipt.seq)
+    if state is None:
+        raise receiving.unavailable(handle)
+    if state.due_ms <= now_ms:
+        raise Fault("MessageNotInflight")
+    receiving.check_total(state, timeout_s, now_ms)
+    due_ms = now_ms + 1000 * timeout_s
+    shifts = Shifts(queue)
+    shifts.add(IN_FLIGHT, state.due_ms, -1)
+    shifts.add(IN_FLIGHT, due_ms, 1)
+    shifts.write(tx)
+    tx.delete(rows.index_key(queue, state.due_ms, receipt.seq))
+    tx.put(rows.index_key(queue, due_ms, receipt.seq), _SEEN)
+    rows.put_state(tx, queue, receipt.seq, state._replace(due_ms=due_ms))
+    tx.wake(queue.watch_key)
+
+
+def not_visible(tx: ReadTx, queue: Queue, now_ms: int) -> tuple[int, int]:
+    """How many are delayed, and how many in flight: later buckets as counted, the rest of the current one row by row."""
+    delayed, in_flight = (rows.coming(tx, queue, kind, now_ms) for kind in (DELAYED, IN_FLIGHT))
+    start = rows.due_until(queue, now_ms)[1]
+    width = rows.bucket_ms(queue)
+    end = queue.index + ((now_ms // width + 1) * width).to_bytes(6, "big")
+    for _ in range(_PAGES):
+        page = tx.scan(start, end)
+        seen = sum(1 for _, mark in page if mark)
+        in_flight += seen
+        delayed += len(page) - seen
+        if len(page) < _FULL:
+            break
+        start = page[-1][0] + b"\x00"
+    return delayed, in_flight
+
+
+_FULL = 1_000
+_PAGES = 50
+"""Pages read at most to count what comes due within seconds; beyond that the count is low by the rest."""
