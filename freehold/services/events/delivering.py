@@ -28,7 +28,7 @@ async def deliver(platform: Platform, delivery: Delivery) -> None:
     if failure is None:
         return
     now_ms = platform.clock.now_ms()
-    after_ms = backoff_ms(retries, platform.ids.uniform())
+    after_ms = max(failure.after_ms, backoff_ms(retries, platform.ids.uniform()))
     exhausted = None
     if failure.again:
         if retries >= order.target.most_retries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -11,9 +12,11 @@ import orjson
 from freehold.kit import arns
 from freehold.kit.faults import Fault
 from freehold.rules.inputs import MISSING, compile_path, is_path
+from freehold.services.events import calling
 from freehold.services.events.envelope import Event
 from freehold.services.events.sending import Failure, Order, failure_of
 from freehold.services.events.targets import DESTINATION
+from freehold.work.outbox import Retry
 from freehold.work.outgoing import Outgoing, Unreached
 
 if TYPE_CHECKING:
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
 
 API_SECONDS = 30.0
 """An API of API Gateway answers within its integration's 29 s."""
-AGAIN = frozenset((401, 407, 409, 429))
-"""Statuses that are tried again, besides 5xx (EventBridge User Guide, "API destinations as targets")."""
 
 
 async def send(platform: Platform, order: Order) -> Failure | None:
@@ -33,11 +34,20 @@ async def send(platform: Platform, order: Order) -> Failure | None:
     values = filled.get("PathParameterValues", [])
     try:
         if order.target.kind == DESTINATION:
-            answer = await platform.events.call_destination(
-                order.target.arn, order.body.encode(), headers=headers, query=query, path_values=values
+            answer = await calling.call(
+                platform,
+                order.target.arn,
+                order.body.encode(),
+                headers=headers,
+                query=query,
+                path_values=values,
+                ticket=order.id,
             )
-            return failure_of_status(answer.status, answer.body)
+            failure = failure_of_status(answer.status, answer.body)
+            return failure and replace(failure, after_ms=calling.retry_after_ms(answer, platform.clock.wall()))
         return await _call_api(platform, order, headers, query, values)
+    except calling.Wait as wait:
+        raise Retry(wait.due_ms - platform.clock.now_ms(), counts=False) from None
     except Fault as fault:
         return failure_of(fault)
     except TimeoutError as error:
@@ -69,7 +79,7 @@ def failure_of_status(status: int, body: bytes) -> Failure | None:
         return Failure("THROTTLING", message, True)
     if status >= 500:
         return Failure("ERROR_FROM_TARGET", message, True)
-    return Failure("SDK_CLIENT_ERROR", message, status in AGAIN)
+    return Failure("SDK_CLIENT_ERROR", message, status in calling.AGAIN)
 
 
 async def _call_api(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from freehold.kit.faults import Fault
 from freehold.ports.events import Answer, Event
 from freehold.ports.identity import Source
 from freehold.ports.platform import Platform
 from freehold.rules.resource_policies import ALLOW, DENY, Caller
-from freehold.services.events import bus_policies, compiled, envelope
+from freehold.services.events import bus_policies, calling, compiled, envelope
 from freehold.services.events.common import invalid, no_bus
 from freehold.services.events.entries import MAX_BYTES
 from freehold.services.events.firing import accept
@@ -53,7 +52,9 @@ class EventsPort:
         query: dict[str, str],
         path_values: Sequence[str],
     ) -> Answer:
-        raise Fault("ResourceNotFoundException", f"Api-destination {destination_arn} does not exist.")
+        return await calling.call(
+            self._platform, destination_arn, payload, headers=headers, query=query, path_values=path_values
+        )
 
 
 def _envelope(event: Event, account: str, region: str, now_ms: int) -> envelope.Event:

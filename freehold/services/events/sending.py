@@ -66,11 +66,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a delivery failed, as a dead letter says it. `again`: another attempt may succeed."""
+    """Why a delivery failed, as a dead letter says it. `again`: another attempt may succeed, not before `after_ms`."""
 
     code: str
     message: str
     again: bool
+    after_ms: int = 0
 
 
 class Undeliverable(Exception):

@@ -12,7 +12,9 @@ from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.events import (
     buses,
+    connections,
     delivering,
+    destinations,
     firing,
     outbound,
     parcels,
@@ -32,6 +34,9 @@ def arn(call: Call) -> str:
     params, operation = call.params, call.operation.name
     if "ResourceARN" in params:
         return str(params["ResourceARN"])
+    if operation.endswith(("Connection", "ApiDestination")):
+        kind = "connection" if operation.endswith("Connection") else "api-destination"
+        return call.arn("events", f"{kind}/{params.get('Name', '*')}")
     name = params.get("Name") if operation.endswith("EventBus") else params.get("EventBusName")
     try:
         bus = parse_bus(name, call.account, call.region)
@@ -43,11 +48,15 @@ def arn(call: Call) -> str:
 
 MANIFEST = Manifest(
     model="events",
-    handlers=(buses, permissions, putting, rule_targets, rules, tags),
+    handlers=(buses, connections, destinations, permissions, putting, rule_targets, rules, tags),
     arn=arn,
     prefix="events",
     ports=lambda platform: {"events": EventsPort(platform)},
-    deliverers={parcels.KIND: delivering.deliver, firing.EXPAND: firing.expand},
+    deliverers={
+        parcels.KIND: delivering.deliver,
+        firing.EXPAND: firing.expand,
+        connections.AUTHORIZE: connections.authorize,
+    },
     timers={schedules.TIMER: schedules.due},
     stop=outbound.close,
 )
