@@ -8,6 +8,7 @@ from typing import Any
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.services.cloudformation import changes, launch, origin, prepare, state
+from freehold.services.cloudformation.announcing import announce
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.model import STACK_TYPE as TYPE
 from freehold.services.cloudformation.model import (
@@ -145,6 +146,7 @@ async def _write(asker: Origin, stack: Stack, found: ChangeSet, planned: prepare
         if fresh:
             state.add_stack(tx, asker.keys, stack)
             state.add_events(tx, asker.keys, stack.uid, now_ms, [event])
+            announce(tx, asker.platform, asker.keys, stack, [event])
         if state.change_set(tx, asker.keys, stack.uid, found.name) is not None:
             raise Fault("AlreadyExistsException", f"ChangeSet {found.name} already exists")
         state.put_template(tx, asker.keys, stack.uid, found.definition.generation, planned.original, planned.processed)

@@ -8,6 +8,7 @@ from typing import Any
 from freehold.kit.faults import Fault, not_implemented
 from freehold.rules.templates import stack_policy
 from freehold.services.cloudformation import changes, state
+from freehold.services.cloudformation.announcing import announce
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.model import MAX_NESTING, MAX_TAGS, STABLE, Definition, Stack, Work, stack_arn
 from freehold.services.cloudformation.operation import stack_event
@@ -214,6 +215,7 @@ async def begin(
             _supersede_change_sets(tx, origin, stack.uid, consume)
         state.put_work(tx, keys, work)
         state.add_events(tx, keys, stack.uid, now_ms, [event])
+        announce(tx, origin.platform, keys, stack, [event])
 
     await origin.platform.store.transact(body)
     engine(origin.platform).start(work, origin.host, prepared)
@@ -350,6 +352,7 @@ async def rerun(
         state.put_stack(tx, origin.keys, stack)
         state.put_work(tx, origin.keys, work)
         state.add_events(tx, origin.keys, stack.uid, now_ms, [event])
+        announce(tx, origin.platform, origin.keys, stack, [event])
 
     await origin.platform.store.transact(body)
     engine(origin.platform).start(work, origin.host)

@@ -13,6 +13,7 @@ from freehold.ports.resources import Physical, ResourceType
 from freehold.rules.templates.document import TemplateError
 from freehold.rules.templates.functions import Scope
 from freehold.services.cloudformation import schema, state
+from freehold.services.cloudformation.announcing import announce
 from freehold.services.cloudformation.context import Context, failure
 from freehold.services.cloudformation.dynamic import resolve
 from freehold.services.cloudformation.model import STACK_TYPE, Event, Resource, Stack, State, Work
@@ -71,6 +72,7 @@ class Operation:
             for logical_id in drop:
                 state.drop_resource(tx, self.keys, self.uid, logical_id)
             state.add_events(tx, self.keys, self.uid, now_ms, events)
+            announce(tx, self.platform, self.keys, stack, events)
             if phase is not None:
                 self._put_phase(tx, phase)
             return stack

@@ -20,6 +20,8 @@ from freehold.work.attempt import attempt
 
 _log = logging.getLogger(__name__)
 NAME = "AWS::Serverless-2016-10-31"
+ATTRIBUTES = frozenset({"Connectors", "IgnoreGlobals"})
+"""Attributes of resources that are the transform's own."""
 _KEPT = 32
 _lock = threading.Lock()
 """The translator keeps module state (region of ARNs, marked strings): one translation at a time."""
@@ -46,6 +48,15 @@ async def transform(
             cache.popitem(last=False)
     result: dict[str, Any] = json.loads(found)
     return result
+
+
+def plain(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without the attributes of resources that only the transform knows: for what looks at it before."""
+    resources = {
+        name: {key: value for key, value in body.items() if key not in ATTRIBUTES} if isinstance(body, dict) else body
+        for name, body in document["Resources"].items()
+    }
+    return {**document, "Resources": resources}
 
 
 def _refuse_applications(document: dict[str, Any]) -> None:

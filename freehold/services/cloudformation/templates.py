@@ -97,6 +97,8 @@ def _load(document: Request) -> tuple[list[str], templates.Template]:
                 "Resources": plain or {"None": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
             }
             document["Outputs"] = {}
+        if sam.NAME in named:
+            document = sam.plain(document)
         template = templates.load(document)
         parameters.check_declarations(template.parameters)
         return named, template

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.ids import derived
 from freehold.ports.call import Call
 from freehold.services.ssm import sealing, state
+from freehold.services.ssm.announcing import announce
 from freehold.services.ssm.model import (
     DEFAULT_KEY,
     MAX_TAGS,
@@ -59,8 +61,12 @@ async def put_parameter(call: Call, request: Request) -> Request:
     if version.type == "SecureString":
         version.value = await sealing.seal(call, name, plain)
 
+    id, now_ms = call.platform.ids.uuid(), call.platform.clock.now_ms()
+
     def body(tx: Tx) -> Version:
-        return state.put(tx, where, name, version, tags, overwrite=overwrite)
+        stored = state.put(tx, where, name, version, tags, overwrite=overwrite)
+        announce(tx, call, where, name, stored, "Create" if stored.number == 1 else "Update", id, now_ms)
+        return stored
 
     stored = await call.platform.store.transact(body)
     return {"Version": stored.number, "Tier": stored.tier}
@@ -134,17 +140,33 @@ async def get_parameters(call: Call, request: Request) -> Request:
 
 
 async def delete_parameter(call: Call, request: Request) -> Request:
-    where = space(call)
-    if not await call.platform.store.transact(lambda tx: state.delete(tx, where, request["Name"])):
+    if not await _delete(call, [request["Name"]]):
         raise Fault("ParameterNotFound")
     return {}
 
 
 async def delete_parameters(call: Call, request: Request) -> Request:
-    where = space(call)
     names = list(dict.fromkeys(request["Names"]))
-    deleted = await call.platform.store.transact(lambda tx: [name for name in names if state.delete(tx, where, name)])
+    deleted = await _delete(call, names)
     return {"DeletedParameters": deleted, "InvalidParameters": [name for name in names if name not in deleted]}
+
+
+async def _delete(call: Call, names: list[str]) -> list[str]:
+    """Delete those that exist; says which."""
+    where, seed, now_ms = space(call), call.platform.ids.uuid(), call.platform.clock.now_ms()
+
+    def body(tx: Tx) -> list[str]:
+        deleted = []
+        for name in names:
+            parameter = state.find(tx, where, name)
+            if parameter is None:
+                continue
+            state.delete(tx, where, name)
+            announce(tx, call, where, name, parameter.current, "Delete", derived(seed, name), now_ms)
+            deleted.append(name)
+        return deleted
+
+    return await call.platform.store.transact(body)
 
 
 async def get_parameter_history(call: Call, request: Request) -> Request:
@@ -170,9 +192,16 @@ async def get_parameter_history(call: Call, request: Request) -> Request:
 
 async def label_parameter_version(call: Call, request: Request) -> Request:
     where = space(call)
-    number, invalid = await call.platform.store.transact(
-        lambda tx: state.label(tx, where, request["Name"], request.get("ParameterVersion"), request["Labels"])
-    )
+    name, id, now_ms = request["Name"], call.platform.ids.uuid(), call.platform.clock.now_ms()
+
+    def body(tx: Tx) -> tuple[int, list[str]]:
+        number, invalid = state.label(tx, where, name, request.get("ParameterVersion"), request["Labels"])
+        chosen = state.select(tx, where, name, str(number))
+        if chosen is not None and len(invalid) < len(request["Labels"]):
+            announce(tx, call, where, name, chosen[1], "LabelParameterVersion", id, now_ms)
+        return number, invalid
+
+    number, invalid = await call.platform.store.transact(body)
     return {"InvalidLabels": invalid, "ParameterVersion": number}
 
 

@@ -10,7 +10,9 @@ from typing import Any, cast
 from freehold.kit.clock import ManualClock
 from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
+from freehold.kit.tuples import pack, span
 from freehold.ports.call import Call
+from freehold.ports.events import Event
 from freehold.ports.identity import Principal
 from freehold.ports.platform import Platform, Settings
 from freehold.ports.resources import (
@@ -27,6 +29,7 @@ from freehold.ports.resources import (
 from freehold.services.cloudformation import change_sets, listing, stacks, templates
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.resources import TYPES
+from freehold.store.base import Tx
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from tests.support import memory_store
@@ -67,15 +70,28 @@ class Cloud:
             calls=cast(Any, self),
             functions=absent,
             identity=absent,
+            events=cast(Any, self),
         )
         self.platform.resource_types = {kind.name: kind for kind in (*TYPES, *THINGS)}
+
+    def emit(self, tx: Tx, account: str, region: str, event: Event, *, now_ms: int) -> None:
+        """The port Events: what was told, as rows of the transaction."""
+        assert (account, region) == (ACCOUNT, REGION)
+        kept = {"type": event.detail_type, "resources": event.resources, **event.detail}
+        tx.put(pack("told", now_ms, event.id), json.dumps(kept).encode())
+
+    async def told(self) -> list[Request]:
+        """What EventBridge was told, in order."""
+        found = await self.store.read(lambda tx: tx.scan(*span("told")))
+        return [json.loads(value) for _, value in found]
 
     def implements(self, service: str, operation: str) -> bool:
         return service in ("things", "ssm", "s3")
 
     async def call(self, service: str, operation: str, request: Request, **who: Any) -> Request:
         """The port Calls, of three small services."""
-        return await getattr(self, f"_{service}")(operation, request)
+        answer: Request = await getattr(self, f"_{service}")(operation, request)
+        return answer
 
     async def _things(self, operation: str, request: Request) -> Request:
         self.log.append(f"{operation} {request['Name']}")

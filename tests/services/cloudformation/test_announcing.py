@@ -1,0 +1,60 @@
+"""What EventBridge is told of stacks and resources."""
+
+from __future__ import annotations
+
+import json
+
+from freehold.services.cloudformation import sam
+from tests.services.cloudformation.support import Cloud, thing
+from tests.services.cloudformation.test_stacks import run
+
+
+def test_every_change_of_a_status_is_told_in_its_order() -> None:
+    async def body(cloud: Cloud) -> None:
+        stack = await cloud.create("s", {"Resources": {"A": thing(Color="red")}}, ClientRequestToken="token")
+        found = await cloud.told()
+        assert [(one["type"], one.get("logical-resource-id"), one["status-details"]["status"]) for one in found] == [
+            ("CloudFormation Stack Status Change", None, "CREATE_IN_PROGRESS"),
+            ("CloudFormation Resource Status Change", "A", "CREATE_IN_PROGRESS"),
+            ("CloudFormation Resource Status Change", "A", "CREATE_IN_PROGRESS"),
+            ("CloudFormation Resource Status Change", "A", "CREATE_COMPLETE"),
+            ("CloudFormation Stack Status Change", None, "CREATE_COMPLETE"),
+        ]
+        physical = next(iter(cloud.things))
+        assert found[3] == {
+            "type": "CloudFormation Resource Status Change",
+            "resources": [stack["StackId"]],
+            "stack-id": stack["StackId"],
+            "logical-resource-id": "A",
+            "physical-resource-id": physical,
+            "status-details": {"status": "CREATE_COMPLETE", "status-reason": ""},
+            "resource-type": "Test::Thing",
+            "client-request-token": "token",
+        }
+        assert found[4] == {
+            "type": "CloudFormation Stack Status Change",
+            "resources": [stack["StackId"]],
+            "stack-id": stack["StackId"],
+            "status-details": {"status": "CREATE_COMPLETE", "status-reason": ""},
+            "client-request-token": "token",
+        }
+
+    run(body)
+
+
+def test_connectors_are_no_riddle_before_the_transform() -> None:
+    """sam deploy and `aws cloudformation validate-template` look at the template as it was written."""
+
+    async def body(cloud: Cloud) -> None:
+        function = {
+            "Type": "AWS::Serverless::Function",
+            "IgnoreGlobals": "*",
+            "Connectors": {"C": {"Properties": {"Destination": {"Id": "F"}, "Permissions": ["Write"]}}},
+            "Properties": {"InlineCode": "x", "Handler": "a.b", "Runtime": "python3.11"},
+        }
+        template = json.dumps({"Transform": sam.NAME, "Resources": {"F": function}})
+        assert (await cloud.validate_template(TemplateBody=template))["DeclaredTransforms"] == [sam.NAME]
+        summary = await cloud.get_template_summary(TemplateBody=template)
+        assert summary["ResourceTypes"] == ["AWS::Serverless::Function"]
+
+    run(body)
