@@ -24,6 +24,7 @@ from freehold.services.lambda_.asynchronous.attempts import Again, Attempt, Ende
 from freehold.services.lambda_.asynchronous.events import Event
 from freehold.services.lambda_.limits import CONCURRENCY
 from freehold.store.base import LimitExceeded, Tx
+from freehold.work.attempt import attempt
 from freehold.work.leases import Lease, LeaseLost, Leases
 from freehold.work.waiting import Alarm
 
@@ -203,13 +204,13 @@ class _Shard:
             self._alarm.ring()
 
     async def _attempt(self, event: Event, payload: bytes) -> Verdict:
-        try:
-            return await Attempt(self._platform, event, payload).run()
-        except Exception:
-            troubled = msgspec.structs.replace(event, troubles=event.troubles + 1)
-            after = backoff_ms(troubled.troubles)
-            log.exception("event %s of %s failed; again in %d ms", event.request_id, event.address.arn, after)
-            return Again(troubled, self._clock.now_ms() + after)
+        verdict = await attempt(Attempt(self._platform, event, payload).run())
+        if not isinstance(verdict, Exception):
+            return verdict
+        troubled = msgspec.structs.replace(event, troubles=event.troubles + 1)
+        after = backoff_ms(troubled.troubles)
+        log.error("event %s of %s; again in %d ms", event.request_id, event.address.arn, after, exc_info=verdict)
+        return Again(troubled, self._clock.now_ms() + after)
 
     async def _record(self, key: bytes, event: Event, verdict: Verdict) -> None:
         """Write how the attempt ended."""

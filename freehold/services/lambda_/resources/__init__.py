@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from freehold.services.lambda_.resources import function, layers, permissions, url, versions
+from freehold.services.lambda_.resources import function, invoke_config, layers, permissions, url, versions
 
-TYPES = (function.FUNCTION, *versions.TYPES, *layers.TYPES, permissions.PERMISSION, url.URL)
+TYPES = (
+    function.FUNCTION,
+    *versions.TYPES,
+    *layers.TYPES,
+    permissions.PERMISSION,
+    url.URL,
+    invoke_config.INVOKE_CONFIG,
+)

@@ -19,7 +19,7 @@ from freehold.services.lambda_.resources import inline
 Properties = dict[str, Any]
 
 _SETTINGS = ("Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "Environment", "EphemeralStorage")
-_LATER = ("Layers", "TracingConfig", "LoggingConfig")
+_LATER = ("Layers", "TracingConfig", "LoggingConfig", "DeadLetterConfig")
 
 
 def _code(properties: Properties) -> Properties:
@@ -45,6 +45,8 @@ async def _create(ctx: ResourceContext, properties: Properties) -> Physical:
         arn = made["FunctionArn"]
     except Fault as fault:
         arn = await _own_from_before(ctx, name, fault)
+    if "RecursiveLoop" in properties:
+        await _set_loop(ctx, name, properties)
     if "ReservedConcurrentExecutions" in properties:
         await ctx.call(
             "lambda",
@@ -53,6 +55,11 @@ async def _create(ctx: ResourceContext, properties: Properties) -> Physical:
             ReservedConcurrentExecutions=properties["ReservedConcurrentExecutions"],
         )
     return Physical(name, {"Arn": arn})
+
+
+async def _set_loop(ctx: ResourceContext, name: str, properties: Properties) -> None:
+    loop = properties.get("RecursiveLoop", "Terminate")
+    await ctx.call("lambda", "PutFunctionRecursionConfig", FunctionName=name, RecursiveLoop=loop)
 
 
 async def _own_from_before(ctx: ResourceContext, name: str, fault: Fault) -> str:
@@ -76,6 +83,8 @@ async def _update(ctx: ResourceContext, physical: Physical, old: Properties, new
     if changed & {"Code", "Architectures"} or ("Runtime" in changed and "ZipFile" in new["Code"]):
         architectures = new.get("Architectures") or ["x86_64"]
         await ctx.call("lambda", "UpdateFunctionCode", FunctionName=name, Architectures=architectures, **_code(new))
+    if "RecursiveLoop" in changed:
+        await _set_loop(ctx, name, new)
     if "ReservedConcurrentExecutions" in changed:
         reserved = new.get("ReservedConcurrentExecutions")
         if reserved is None:
@@ -96,6 +105,7 @@ def _configuration(name: str, properties: Properties) -> Properties:
         "EphemeralStorage": {"Size": 512},
         "Layers": [],
         "TracingConfig": {"Mode": "PassThrough"},
+        "DeadLetterConfig": {"TargetArn": ""},
     }
     request |= {key: properties[key] for key in (*_SETTINGS, *_LATER) if key in properties}
     logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"}
@@ -125,6 +135,7 @@ FUNCTION = ResourceType(
     properties={
         "Architectures": [STRING],
         "Code": {"ZipFile": STRING, "S3Bucket": STRING, "S3Key": STRING, "S3ObjectVersion": STRING},
+        "DeadLetterConfig": {"TargetArn": STRING},
         "Description": STRING,
         "Environment": {"Variables": Map(STRING)},
         "EphemeralStorage": {"Size": INTEGER},
@@ -139,6 +150,7 @@ FUNCTION = ResourceType(
         },
         "MemorySize": INTEGER,
         "PackageType": Choice(("Zip",)),
+        "RecursiveLoop": Choice(("Allow", "Terminate")),
         "ReservedConcurrentExecutions": INTEGER,
         "Role": STRING,
         "Runtime": STRING,
