@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from freehold.runtime import cgroups, sandbox
+from freehold.testing import Freehold
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,48 +23,36 @@ ROOT = Path(__file__).resolve().parents[2]
 class Server:
     """A running `freehold up`."""
 
-    url: str
-    process: subprocess.Popen[str]
+    freehold: Freehold
     data: Path
-    said: str = ""
-    """What it printed until it was ready: the root credentials of a new guarded installation."""
+
+    @property
+    def url(self) -> str:
+        return self.freehold.url
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        return self.freehold.process
+
+    @property
+    def said(self) -> str:
+        """What it printed until it was ready: the root credentials of a new guarded installation."""
+        return self.freehold.said
 
     def client(self, service: str, account: str = "000000000000", region: str = "us-east-1", **config: Any) -> Any:
         """A boto3 client of one account."""
-        session = boto3.session.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name=region)
         options: dict[str, Any] = {"retries": {"max_attempts": 0}, "read_timeout": 60, **config}
-        return session.client(service, endpoint_url=self.url, config=Config(**options))
+        return self.freehold.account(account).client(service, region_name=region, config=Config(**options))
 
 
 def start(data: Path, *flags: str) -> Server:
     """Start a server on a free port and wait for its ready line."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "FREEHOLD_"))}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "freehold", "up", "--port", "0", "--data", str(data), *flags],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        found = re.search(r"ready at (http://\S+)", line)
-        if found:
-            return Server(found.group(1), process, data, said)
-    raise RuntimeError(f"the server ended with {process.wait()} before it was ready")
+    return Server(Freehold(data=data, flags=flags).start(), data)
 
 
 def stop(server: Server) -> None:
     """Ctrl-C, and wait."""
-    server.process.terminate()
-    try:
-        server.process.wait(20)
-    except subprocess.TimeoutExpired:
-        server.process.kill()
-        server.process.wait()
-        raise
+    server.freehold.stop()
 
 
 def isolated() -> bool:
