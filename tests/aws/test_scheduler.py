@@ -194,7 +194,7 @@ SCHEDULE_V2 = """
             Name: ticks
             Description: four times a day
             ScheduleExpressionTimezone: Europe/Berlin
-            FlexibleTimeWindow: {Mode: OFF}
+            FlexibleTimeWindow: {Mode: 'OFF'}
             Input: '{"v": 2}'
             RetryPolicy: {MaximumRetryAttempts: 5}
 """
