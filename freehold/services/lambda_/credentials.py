@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 SESSION_S = 12 * 3_600
 
 
+def acting_role(role: str, account: str) -> str:
+    """The role that a function of `account` acts as. Only an open server accepts roles of other accounts: there the account
+    is the function's, whatever the ARN was copied from."""
+    parsed = arns.parse(role)
+    return role if parsed is None or parsed.account == account else str(parsed._replace(account=account))
+
+
 class RoleCredentials:
     """`runtime.base.Credentials`: a role session named after the function, and Freehold's own address."""
 
@@ -21,11 +28,7 @@ class RoleCredentials:
         self._platform = platform
 
     def __call__(self, spec: FunctionSpec) -> Mapping[str, str]:
-        platform, role = self._platform, spec.role
-        parsed = arns.parse(role)
-        if parsed is not None and parsed.account != spec.account:
-            # Only an open server accepts such a role: there the account is the function's, whatever the ARN was copied from.
-            role = str(parsed._replace(account=spec.account))
+        platform, role = self._platform, acting_role(spec.role, spec.account)
         session = platform.identity.role_session(role, spec.name, seconds=SESSION_S, service="lambda.amazonaws.com")
         return {
             "AWS_ACCESS_KEY_ID": session.access_key_id,

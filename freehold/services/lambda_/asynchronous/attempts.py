@@ -170,7 +170,7 @@ class Attempt:
         return Record(event.request_id, arn, condition, runs, self._payload, result, self._now / 1000)
 
     def _source(self, spec: FunctionSpec) -> Source:
-        return Source(destinations.SERVICE, spec.arn, spec.account, spec.role)
+        return destinations.sender(spec.arn, spec.account, spec.role)
 
     def _count(self, meter: str, value: float = 1.0) -> None:
         event = self._event

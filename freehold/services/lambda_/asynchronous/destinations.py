@@ -18,6 +18,7 @@ from freehold.ports.queues import Outgoing, Queues
 from freehold.ports.topics import Note, Topics
 from freehold.services.lambda_ import limits
 from freehold.services.lambda_.asynchronous.records import Record
+from freehold.services.lambda_.credentials import acting_role
 from freehold.services.lambda_.names import FunctionName
 from freehold.store.base import Tx
 
@@ -38,6 +39,11 @@ def kind_of(target: str) -> str | None:
     return parsed.service if whole.get(parsed.service, parsed.service in ("sqs", "sns", "s3")) else None
 
 
+def sender(function_arn: str, account: str, role: str) -> Source:
+    """Who sends what comes of a function's events: its execution role."""
+    return Source(SERVICE, function_arn, account, acting_role(role, account))
+
+
 def _invalid(target: str) -> Fault:
     return Fault("InvalidParameterValueException", f"The destination ARN {target} is invalid.", Type="User")
 
@@ -55,7 +61,7 @@ async def check(call: Call, name: FunctionName, role: str, target: str, *, failu
             Type="User",
         )
     try:
-        await _look(call, Source(SERVICE, name.arn, name.account, role), kind, target)
+        await _look(call, sender(name.arn, name.account, role), kind, target)
     except Fault as fault:
         raise _invalid(target) from fault
 

@@ -1,0 +1,222 @@
+"""Asynchronous invocations over the wire, on a manual clock: hours of retries in seconds."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from freehold.node import clock
+from tests.aws.conftest import Server, start, stop
+
+Client = Callable[..., Any]
+
+ECHO = "def handler(event, context):\n    return {'got': event}\n"
+FAILS = "def handler(event, context):\n    raise ValueError('no such luck')\n"
+LOOPS = """import boto3, json
+def handler(event, context):
+    boto3.client('sqs').send_message(QueueUrl=event['log'], MessageBody='ran')
+    boto3.client('lambda').invoke(FunctionName=context.function_name, InvocationType='Event', Payload=json.dumps(event))
+"""
+
+
+@pytest.fixture(scope="module")
+def manual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start(tmp_path_factory.mktemp("async") / "data", "--clock", "manual")
+    yield server
+    stop(server)
+
+
+@pytest.fixture
+def on(manual: Server, account: str) -> Client:
+    return lambda service: manual.client(service, account)
+
+
+def advance(server: Server, duration: str) -> None:
+    """Let time pass; what became due has ended when this returns."""
+    clock.command(server.url, "advance", duration)
+
+
+def function(on: Client, name: str, code: str, **settings: Any) -> str:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", code)
+    request = {
+        "FunctionName": name,
+        "Runtime": "python3.13",
+        "Handler": "app.handler",
+        "Role": "arn:aws:iam::000000000000:role/any",
+        "Code": {"ZipFile": package.getvalue()},
+    }
+    arn: str = on("lambda").create_function(**(request | settings))["FunctionArn"]
+    return arn
+
+
+def queue(on: Client, name: str) -> tuple[str, str]:
+    """URL and ARN of a new queue."""
+    url = on("sqs").create_queue(QueueName=name)["QueueUrl"]
+    return url, on("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def messages(on: Client, url: str) -> list[dict[str, Any]]:
+    """What a queue holds; it is empty afterwards."""
+    found: list[dict[str, Any]] = []
+    while (
+        more := on("sqs")
+        .receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"])
+        .get("Messages")
+    ):
+        found += more
+        for message in more:
+            on("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def test_success_goes_to_a_queue_as_a_record(on: Client, manual: Server) -> None:
+    url, arn = queue(on, "done")
+    function_arn = function(on, "echo", ECHO)
+    on("lambda").put_function_event_invoke_config(
+        FunctionName="echo", DestinationConfig={"OnSuccess": {"Destination": arn}}
+    )
+    on("lambda").invoke(FunctionName="echo", InvocationType="Event", Payload=b'{"n": 1}')
+    advance(manual, "1s")
+    (message,) = messages(on, url)
+    record = json.loads(message["Body"])
+    assert record["requestContext"]["functionArn"] == f"{function_arn}:$LATEST"
+    assert record["requestContext"]["condition"] == "Success"
+    assert (record["requestPayload"], record["responsePayload"]) == ({"n": 1}, {"got": {"n": 1}})
+    assert "Lineage=1:" in message["Attributes"]["AWSTraceHeader"]
+
+
+def test_a_failing_event_ends_in_the_dead_letter_queue_after_three_runs(on: Client, manual: Server) -> None:
+    url, arn = queue(on, "dead")
+    function(on, "fails", FAILS, DeadLetterConfig={"TargetArn": arn})
+    on("lambda").invoke(FunctionName="fails", InvocationType="Event", Payload=b'{"n": 1}')
+    advance(manual, "2m59s")
+    assert messages(on, url) == []
+    advance(manual, "2s")
+    (message,) = messages(on, url)
+    assert message["Body"] == '{"n": 1}'
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert attributes["ErrorCode"] == "200" and attributes["ErrorMessage"] == "no such luck"
+    assert set(attributes) == {"RequestID", "ErrorCode", "ErrorMessage"}
+
+
+def test_a_throttled_event_runs_when_there_is_room_again(on: Client, manual: Server) -> None:
+    url, arn = queue(on, "done")
+    function(on, "echo", ECHO)
+    functions = on("lambda")
+    functions.put_function_event_invoke_config(
+        FunctionName="echo",
+        MaximumEventAgeInSeconds=60,
+        DestinationConfig={"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}},
+    )
+    functions.put_function_concurrency(FunctionName="echo", ReservedConcurrentExecutions=0)
+    functions.invoke(FunctionName="echo", InvocationType="Event", Payload=b'{"n": 1}')
+    advance(manual, "1s")
+    (message,) = messages(on, url)
+    assert json.loads(message["Body"])["requestContext"]["condition"] == "ZeroReservedConcurrency"
+    functions.delete_function_concurrency(FunctionName="echo")
+    functions.invoke(FunctionName="echo", InvocationType="Event", Payload=b'{"n": 1}')
+    advance(manual, "1s")
+    (message,) = messages(on, url)
+    assert json.loads(message["Body"])["requestContext"]["condition"] == "Success"
+
+
+def test_a_function_that_invokes_itself_is_stopped_after_sixteen_runs(on: Client, manual: Server) -> None:
+    url, _ = queue(on, "log")
+    dead, arn = queue(on, "dead")
+    function(on, "loops", LOOPS, Timeout=30, DeadLetterConfig={"TargetArn": arn})
+    on("lambda").invoke(FunctionName="loops", InvocationType="Event", Payload=json.dumps({"log": url}))
+    advance(manual, "10m")
+    assert len(messages(on, url)) == 16
+    assert len(messages(on, dead)) == 1
+
+
+def test_destinations_and_dead_letters_of_templates(on: Client, manual: Server) -> None:
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "Dead": {"Type": "AWS::SQS::Queue"},
+            "Next": {"Type": "AWS::SQS::Queue"},
+            "Function": {
+                "Type": "AWS::Serverless::Function",
+                "Properties": {
+                    "Runtime": "python3.13",
+                    "Handler": "index.handler",
+                    "InlineCode": FAILS,
+                    "RecursiveLoop": "Allow",
+                    "DeadLetterQueue": {"Type": "SQS", "TargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}},
+                    "EventInvokeConfig": {
+                        "MaximumRetryAttempts": 0,
+                        "MaximumEventAgeInSeconds": 70,
+                        "DestinationConfig": {
+                            "OnFailure": {"Type": "SQS", "Destination": {"Fn::GetAtt": ["Next", "Arn"]}}
+                        },
+                    },
+                },
+            },
+        },
+        "Outputs": {
+            "Name": {"Value": {"Ref": "Function"}},
+            "Dead": {"Value": {"Ref": "Dead"}},
+            "Next": {"Value": {"Ref": "Next"}},
+        },
+    }
+    stacks = on("cloudformation")
+    stacks.create_stack(
+        StackName="s", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+    )
+    stacks.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    outputs = {
+        each["OutputKey"]: each["OutputValue"] for each in stacks.describe_stacks(StackName="s")["Stacks"][0]["Outputs"]
+    }
+    functions = on("lambda")
+    assert functions.get_function_recursion_config(FunctionName=outputs["Name"])["RecursiveLoop"] == "Allow"
+    config = functions.get_function_event_invoke_config(FunctionName=outputs["Name"])
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 70)
+    functions.invoke(FunctionName=outputs["Name"], InvocationType="Event", Payload=b'{"n": 1}')
+    advance(manual, "1s")
+    assert [message["Body"] for message in messages(on, outputs["Dead"])] == ['{"n": 1}']
+    (message,) = messages(on, outputs["Next"])
+    assert json.loads(message["Body"])["responsePayload"]["errorType"] == "ValueError"
+    stacks.delete_stack(StackName="s")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+
+def test_failures_as_objects_of_a_bucket(on: Client, manual: Server, account: str) -> None:
+    bucket = f"records-{account}"
+    on("s3").create_bucket(Bucket=bucket)
+    function(on, "fails", FAILS)
+    on("lambda").put_function_event_invoke_config(
+        FunctionName="fails",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    on("lambda").invoke(FunctionName="fails", InvocationType="Event", Payload=b'{"n": 1}')
+    advance(manual, "1s")
+    (found,) = on("s3").list_objects_v2(Bucket=bucket)["Contents"]
+    assert found["Key"].startswith("aws/lambda/async/fails/")
+    record = json.loads(on("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+
+
+def test_settings_that_are_refused(on: Client, manual: Server) -> None:
+    function(on, "echo", ECHO)
+    functions = on("lambda")
+    with pytest.raises(ClientError, match="is invalid") as caught:
+        functions.put_function_event_invoke_config(
+            FunctionName="echo",
+            DestinationConfig={"OnSuccess": {"Destination": "arn:aws:sqs:us-east-1:000000000000:gone"}},
+        )
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    with pytest.raises(ClientError, match="less than or equal to 2"):
+        functions.put_function_event_invoke_config(FunctionName="echo", MaximumRetryAttempts=3)
+    with pytest.raises(ClientError) as caught:
+        functions.get_function_event_invoke_config(FunctionName="echo")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
