@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -111,6 +111,39 @@ def remove(tx: Tx, queue: Queue, seq: int, group: str, state: State | None, shif
             shifts.add(IN_FLIGHT, state.due_ms, -1)
     tx.delete(rows.body_key(queue, seq))
     tx.delete(groups.member_key(queue, group, seq))
+
+
+def send_again(tx: Tx, queue: Queue, draft: Draft, now_ms: int) -> None:
+    """Send a message that a move task brings back: it is no duplicate of itself."""
+    total, last = rows.get_counts(tx, queue)
+    seq = rows.next_seq(last, now_ms)
+    _put(tx, queue, draft, draft.deduplication, seq, now_ms)
+    rows.put_counts(tx, queue, total + 1, seq)
+    tx.wake(queue.watch_key)
+
+
+def ready(tx: ReadTx, queue: Queue, most: int, now_ms: int) -> Iterator[tuple[int, Message]]:
+    """What could be received, one after the other, groups in order."""
+    start, end = rows.due_until(queue, now_ms)
+    for key, _ in tx.scan(start, end, limit=most):
+        prefix = groups.member_prefix(queue, groups.of_index(queue, key))
+        for member, _ in tx.scan(prefix, after(prefix), limit=most):
+            seq = int.from_bytes(member[-8:], "big")
+            if groups.head_due(tx, queue, seq) > now_ms:
+                break
+            if most <= 0:
+                return
+            most -= 1
+            raw = tx.get(rows.body_key(queue, seq))
+            assert raw is not None
+            yield seq, decode_message(raw)
+
+
+def take(tx: Tx, queue: Queue, seq: int, message: Message, shifts: Shifts, now_ms: int) -> None:
+    """Take a message away that is not in flight."""
+    remove(tx, queue, seq, message.group, rows.get_state(tx, queue, seq), shifts)
+    groups.leave(tx, queue, message.group, seq, now_ms)
+    rows.add_to_total(tx, queue, -1)
 
 
 class _Receive:

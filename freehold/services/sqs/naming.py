@@ -28,9 +28,10 @@ def check(name: str, *, fifo: bool) -> None:
         raise invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.")
 
 
-def check_tags(tags: dict[str, str]) -> dict[str, str]:
+def check_tags(tags: dict[str, str], *, reserved: bool) -> dict[str, str]:
+    """`reserved`: keys may begin with aws:, as CloudFormation's do."""
     for key, value in tags.items():
-        if not key or len(key) > 128 or len(value) > 256 or key.lower().startswith("aws:"):
+        if not key or len(key) > 128 or len(value) > 256 or (key.lower().startswith("aws:") and not reserved):
             raise invalid(f"Tag key or value is invalid: {key}.")
         if not _TAG.fullmatch(key) or not _TAG.fullmatch(value):
             raise invalid(f"Tag keys and values can only include letters, digits, white space, or _.:/=+-@: {key}.")

@@ -7,7 +7,7 @@ from typing import Any
 from freehold.kit.faults import Fault
 from freehold.kit.tuples import after, pack, unpack
 from freehold.ports.call import Call
-from freehold.services.sqs import access, attributes, naming, rows, state, timing
+from freehold.services.sqs import access, attributes, moving, naming, rows, state, timing
 from freehold.services.sqs.catalog import memory, no_queue, place_of, save, url_of
 from freehold.services.sqs.model import Place, Queue, Record
 from freehold.store.base import ReadTx, Tx
@@ -28,7 +28,7 @@ async def create_queue(call: Call, request: Request) -> Request:
     now_ms = platform.clock.now_ms()
     record = Record(_number(call), _number(call), now_ms, now_ms, fifo=fifo)
     attributes.apply(record, place, given, create=True)
-    record.tags = naming.check_tags(request.get("tags") or {})
+    record.tags = naming.check_tags(request.get("tags") or {}, reserved=call.http is None)
     known = memory(platform)
 
     def body(tx: Tx) -> None:
@@ -186,6 +186,7 @@ async def delete_queue(call: Call, request: Request) -> Request:
         tx.delete(place.key)
         _link(tx, place, queue.record.dead_letter_arn, "")
         timing.forget(platform.timers, tx, queue, now_ms)
+        moving.forget(tx, place)
         tx.wake(place.watch_key)
 
     await platform.store.transact(body, lane=place.watch_key)
@@ -217,7 +218,7 @@ async def purge_queue(call: Call, request: Request) -> Request:
 
 
 async def tag_queue(call: Call, request: Request) -> Request:
-    tags = naming.check_tags(request["Tags"])
+    tags = naming.check_tags(request["Tags"], reserved=call.http is None)
     await _retag(call, request, "TagQueue", tags, ())
     return {}
 

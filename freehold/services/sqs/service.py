@@ -5,9 +5,10 @@ from __future__ import annotations
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.sqs import messages, queues, sweeping, timing
+from freehold.services.sqs import messages, moves, permissions, queues, sweeping, timing
 from freehold.services.sqs.catalog import place_of
 from freehold.services.sqs.port import QueuesPort
+from freehold.services.sqs.resources import TYPES
 
 
 def arn(call: Call) -> str:
@@ -25,7 +26,7 @@ def arn(call: Call) -> str:
 
 MANIFEST = Manifest(
     model="sqs",
-    handlers=(messages, queues),
+    handlers=(messages, queues, permissions, moves),
     arn=arn,
     prefix="sqs",
     actions={
@@ -33,6 +34,7 @@ MANIFEST = Manifest(
         "DeleteMessageBatch": "DeleteMessage",
         "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
     },
+    types=TYPES,
     timers={timing.OWNER: sweeping.due},
     ports=lambda platform: {"queues": QueuesPort(platform)},
 )

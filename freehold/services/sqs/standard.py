@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from freehold.kit.faults import Fault
 from freehold.services.sqs import receiving, rows, timing
@@ -74,6 +74,22 @@ def remove(tx: Tx, queue: Queue, seq: int, message: Message | None, state: State
             shifts.add(DELAYED, due_ms, -1)
     tx.delete(rows.index_key(queue, due_ms, seq))
     tx.delete(rows.body_key(queue, seq))
+
+
+def ready(tx: ReadTx, queue: Queue, most: int, now_ms: int) -> Iterator[tuple[int, Message]]:
+    """What could be received, one after the other."""
+    start, end = rows.due_until(queue, now_ms)
+    for key, _ in tx.scan(start, end, limit=most):
+        seq = int.from_bytes(key[-8:], "big")
+        raw = tx.get(rows.body_key(queue, seq))
+        assert raw is not None
+        yield seq, decode_message(raw)
+
+
+def take(tx: Tx, queue: Queue, seq: int, message: Message, shifts: Shifts, now_ms: int) -> None:
+    """Take a message away that is not in flight."""
+    remove(tx, queue, seq, message, rows.get_state(tx, queue, seq), shifts)
+    rows.add_to_total(tx, queue, -1)
 
 
 def receive(tx: Tx, queue: Queue, ask: Ask, known: Memory) -> Taken:

@@ -1,5 +1,5 @@
 """What goes in the background, each a durable timer: expired messages, rows of purged and deleted queues, what FIFO queues
-need not remember any more, and groups whose delay was changed."""
+need not remember any more, groups whose delay was changed, and message move tasks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from freehold.kit.tuples import after, unpack
 from freehold.ports.platform import Platform
-from freehold.services.sqs import fifo, groups, rows, standard, timing
+from freehold.services.sqs import fifo, groups, moving, rows, standard, timing
 from freehold.services.sqs.catalog import Memory, memory
 from freehold.services.sqs.model import DEDUPLICATION_MS, Place, decode_message, generation_prefix, remembered_prefix
 from freehold.services.sqs.rows import Shifts
@@ -28,6 +28,10 @@ async def due(platform: Platform, key: bytes) -> int | None:
         while await platform.store.transact(lambda tx: tx.clear(start, end)):
             pass
         return None
+    if kind == timing.MOVE:
+        account, region, name, started_ms, task_id = rest
+        assert isinstance(started_ms, int)
+        return await moving.run(platform, str(account), str(region), str(name), started_ms, str(task_id))
     account, region, name = (str(part) for part in rest)
     place = Place(account, region, name)
     return await (_expire(platform, place) if kind == timing.EXPIRE else _regroup(platform, place))

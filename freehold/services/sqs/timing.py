@@ -8,7 +8,7 @@ from freehold.store.base import Tx
 from freehold.work.timers import Timers
 
 OWNER = "sqs"
-EXPIRE, SWEEP, FORGET, REGROUP = "expire", "sweep", "forget", "regroup"
+EXPIRE, SWEEP, FORGET, REGROUP, MOVE = "expire", "sweep", "forget", "regroup", "move"
 
 
 def expire_from(timers: Timers, tx: Tx, place: Place, due_ms: int | None) -> None:
@@ -39,6 +39,11 @@ def forget_later(timers: Timers, tx: Tx, queue: Queue, now_ms: int) -> None:
 def regroup(timers: Timers, tx: Tx, place: Place, now_ms: int) -> None:
     """Place the groups of a FIFO queue anew: its delay was changed, which acts on messages that are there."""
     timers.set(tx, OWNER, pack(REGROUP, *place), now_ms)
+
+
+def move(timers: Timers, tx: Tx, place: Place, started_ms: int, task_id: str) -> None:
+    """Run a message move task."""
+    timers.set(tx, OWNER, pack(MOVE, *place, started_ms, task_id), started_ms)
 
 
 def forget(timers: Timers, tx: Tx, queue: Queue, now_ms: int) -> None:
