@@ -16,22 +16,27 @@ def page(
 ) -> tuple[list[tuple[bytes, bytes]], str | None]:
     """The next rows of a range and the marker of those after them. At most fifty, whatever MaxItems says."""
     start, end = span
-    marker = request.get("Marker")
-    if marker:
-        start = _key(marker, start, end)
+    start = first_key(request.get("Marker"), start, end)
     size = min(request.get("MaxItems") or PAGE, PAGE)
     found = tx.scan(start, end, limit=size + 1)
     if len(found) <= size:
         return found, None
-    return found[:size], base64.urlsafe_b64encode(found[size][0]).decode()
+    return found[:size], marker(found[size][0])
 
 
-def _key(marker: str, start: bytes, end: bytes) -> bytes:
-    """A marker is the key of the first row of the page; one from elsewhere is refused."""
+def marker(key: bytes) -> str:
+    """The marker of the page that begins with this row."""
+    return base64.urlsafe_b64encode(key).decode()
+
+
+def first_key(given: str | None, start: bytes, end: bytes) -> bytes:
+    """Where the page of a marker begins (the first of all without one); a marker from elsewhere is refused."""
+    if not given:
+        return start
     try:
-        key = base64.urlsafe_b64decode(marker.encode())
+        key = base64.urlsafe_b64decode(given.encode())
     except (binascii.Error, UnicodeEncodeError, ValueError):
         key = b""
     if not start <= key < end:
-        raise Fault("InvalidParameterValueException", f"Invalid marker: {marker}", Type="User")
+        raise Fault("InvalidParameterValueException", f"Invalid marker: {given}", Type="User")
     return key

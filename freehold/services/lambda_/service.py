@@ -32,6 +32,8 @@ from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.asynchronous.lanes import Lanes
 from freehold.services.lambda_.credentials import RoleCredentials
 from freehold.services.lambda_.engine import Engine, engine_of
+from freehold.services.lambda_.mappings import control as mappings
+from freehold.services.lambda_.mappings import supervision
 from freehold.services.lambda_.port import FunctionsPort
 from freehold.services.lambda_.resources import TYPES
 
@@ -51,6 +53,8 @@ def arn(call: Call) -> str:
     if layer is not None:
         resource: str = layer if layer.startswith("arn:") else call.arn("lambda", f"layer:{layer}")
         return f"{resource}:{params['VersionNumber']}" if "VersionNumber" in params else resource
+    if "UUID" in params:
+        return call.arn("lambda", f"event-source-mapping:{params['UUID']}")
     given = params.get("Resource") or params.get("Arn")
     return given if given and arns.parse(given) else "*"
 
@@ -76,15 +80,18 @@ async def _start(platform: Platform) -> None:
     platform.tasks.loop("lambda: unused packages", sweep)
     lanes = platform.own["lambda.lanes"] = Lanes(platform)
     await lanes.start()
+    await supervision.start(platform)
 
 
 async def _settle(platform: Platform) -> bool:
-    """Wait until no asynchronous event is due that has room, and none runs."""
+    """Wait until no asynchronous event is due that has room, no mapping has anything to do, and none of them runs."""
     lanes: Lanes = platform.own["lambda.lanes"]
-    return await lanes.settle()
+    worked = await lanes.settle()
+    return await supervision.settle(platform) or worked
 
 
 async def _stop(platform: Platform) -> None:
+    await supervision.stop(platform)
     lanes: Lanes = platform.own["lambda.lanes"]
     await lanes.close()
 
@@ -106,6 +113,7 @@ MANIFEST = Manifest(
         invoke,
         invoke_configs,
         recursion_configs,
+        mappings,
     ),
     arn=arn,
     prefix="lambda",

@@ -1,4 +1,4 @@
-"""TagResource, UntagResource, ListTags: tags of functions."""
+"""TagResource, UntagResource, ListTags: tags of functions and of event source mappings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.services.lambda_ import checks, rows, state
+from freehold.services.lambda_.mappings import tags as mapping_tags
 from freehold.services.lambda_.names import FunctionName, parse_function
 from freehold.store.base import Tx
 
 
 def _name(call: Call, arn: str) -> FunctionName:
     kind = arn.split(":")[5:6]
-    if kind in (["event-source-mapping"], ["code-signing-config"], ["capacity-provider"]):
+    if kind in (["code-signing-config"], ["capacity-provider"]):
         raise not_implemented(f"tags of Lambda's {kind[0]}")
     name = parse_function(arn, None, call.account, call.region)
     if name.qualifier:
@@ -27,6 +28,8 @@ def _name(call: Call, arn: str) -> FunctionName:
 
 async def tag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Set tags; others stay."""
+    if mapping := mapping_tags.mapping_of(call, request["Resource"]):
+        return await mapping_tags.change(call, mapping, request["Tags"], ())
     name = _name(call, request["Resource"])
 
     def body(tx: Tx) -> None:
@@ -41,6 +44,8 @@ async def tag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 async def untag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Remove tags by key."""
+    if mapping := mapping_tags.mapping_of(call, request["Resource"]):
+        return await mapping_tags.change(call, mapping, {}, request["TagKeys"])
     name = _name(call, request["Resource"])
 
     def body(tx: Tx) -> None:
@@ -53,7 +58,9 @@ async def untag_resource(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 
 async def list_tags(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    """All tags of a function."""
+    """All tags of a function or mapping."""
+    if mapping := mapping_tags.mapping_of(call, request["Resource"]):
+        return await mapping_tags.shown(call, mapping)
     name = _name(call, request["Resource"])
     function = await call.platform.store.read(lambda tx: state.require_function(tx, name))
     return {"Tags": dict(function.tags)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freehold.services.lambda_.resources import function, invoke_config, layers, permissions, url, versions
+from freehold.services.lambda_.resources import function, invoke_config, layers, mapping, permissions, url, versions
 
 TYPES = (
     function.FUNCTION,
@@ -11,4 +11,5 @@ TYPES = (
     permissions.PERMISSION,
     url.URL,
     invoke_config.INVOKE_CONFIG,
+    mapping.MAPPING,
 )
