@@ -11,13 +11,14 @@ ALNUM_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 BASE62 = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
 
 def derived(*parts: str) -> str:
     """The one UUID that belongs to `parts`, always the same: ids of what one transaction makes of another thing (the
     deliveries of a message), which must not change when its body runs again."""
-    n = int.from_bytes(hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).digest(), "big")
-    n = n & ~(0xF000 << 64) & ~(0xC000 << 48) | (4 << 76) | (0x8000 << 48)
-    return str(uuid.UUID(int=n))
+    h = hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest()
+    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:]}"
 
 
 class Ids:

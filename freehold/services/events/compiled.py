@@ -64,7 +64,9 @@ def pattern_of(text: str) -> Pattern:
 
 def rule_of(bus: BusName, row: model.Rule) -> Rule:
     """A rule ready to fire."""
-    return Rule(bus, row.name, bus.rule_arn(row.name), tuple(map(compile_target, row.targets.values())))
+    arn = bus.rule_arn(row.name)
+    targets = tuple(compile_target(shown, arn, bus.account) for shown in row.targets.values())
+    return Rule(bus, row.name, arn, targets)
 
 
 def current(tx: ReadTx, platform: Platform, name: BusName) -> CompiledBus | None:

@@ -47,7 +47,7 @@ def give_up(
         attributes["EXHAUSTED_RETRY_CONDITION"] = _text(exhausted)
     letter = Outgoing(derived(order.id, "dead letter"), order.event.text, attributes)
     try:
-        platform.queues.send(tx, queue, (letter,), now_ms=now_ms, source=order.source)
+        platform.queues.send(tx, queue, (letter,), now_ms=now_ms, source=order.target.source)
     except Fault:
         count(platform, order, "InvocationsFailedToBeSentToDlq")
     else:

@@ -17,7 +17,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.ids import derived
 from freehold.rules.inputs import InvalidInput, RuleVariables
 from freehold.services.events import archiving, bus_policies, compiled, envelope, parcels
-from freehold.services.events.compiled import Rule
+from freehold.services.events.compiled import CompiledBus, Rule
 from freehold.services.events.dead_letters import give_up
 from freehold.services.events.envelope import Event
 from freehold.services.events.names import BusName, bus_of_arn
@@ -101,21 +101,39 @@ def accept(
     bus = compiled.current(tx, platform, name)
     if bus is None:
         return False
+    accept_on(tx, platform, bus, event, now_ms=now_ms, room=room or Room(), only=only, archive=archive, after=after)
+    return True
+
+
+def accept_on(
+    tx: Tx,
+    platform: Platform,
+    bus: CompiledBus,
+    event: Event,
+    *,
+    now_ms: int,
+    room: Room,
+    only: Container[str] | None = None,
+    archive: bool = True,
+    after: str = "",
+) -> None:
+    """`accept` for a bus that this transaction has read."""
+    name = bus.name
     if archive and bus.archives and (names := bus.archives.matching(event)):
         archiving.keep(tx, platform, name, names, event, now_ms=now_ms)
     rules = bus.matching(event.document)
-    if rules and not after:
+    if not rules:
+        return
+    if not after:
         platform.meters.add(name.account, name.region, "AWS/Events:MatchedEvents", 1.0, EventBusName=name.name)
-    room = room or Room()
     for rule in rules:
         if rule.name <= after or (only is not None and rule.arn not in only):
             continue
         if not room.take(len(rule.targets), len(event.text)):
             _expand(tx, platform, name, event, only, after, now_ms)
-            break
+            return
         after = rule.name
         fire(tx, platform, rule, event, now_ms=now_ms, room=room)
-    return True
 
 
 class _Rest(Struct, array_like=True, frozen=True):
@@ -171,12 +189,12 @@ def to_bus(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) ->
         raise Undeliverable("NO_RESOURCE", f"Event bus {other.name} does not exist.")
     if other.account != order.bus.account:
         _check_sender(bus, order)
-    accept(tx, platform, other, event.passed_on(), now_ms=now_ms, room=room)
+    accept_on(tx, platform, bus, event.passed_on(), now_ms=now_ms, room=room)
 
 
-def _check_sender(bus: compiled.CompiledBus, order: Order) -> None:
+def _check_sender(bus: CompiledBus, order: Order) -> None:
     account = order.bus.account
-    arn = order.target.role or f"arn:aws:iam::{account}:root"
+    arn = order.target.source.role or f"arn:aws:iam::{account}:root"
     context = {"aws:SourceArn": order.rule_arn, "aws:SourceAccount": account, **bus_policies.context_of(order.event)}
     if not bus_policies.allows(bus.statements, arn, account, "events:PutEvents", bus.name.arn, context):
         raise Undeliverable("NO_PERMISSIONS", f"The policy of {bus.name.arn} does not let {arn} put events.")

@@ -15,7 +15,7 @@ from freehold.rules.inputs import MISSING, compile_path, is_path
 from freehold.services.events import calling
 from freehold.services.events.envelope import Event
 from freehold.services.events.sending import Failure, Order, failure_of
-from freehold.services.events.targets import DESTINATION
+from freehold.services.events.targets import DESTINATION, SERVICE
 from freehold.work.outbox import Retry
 from freehold.work.outgoing import Outgoing, Unreached
 
@@ -96,7 +96,7 @@ async def _call_api(
     url = f"{base}/{path}" + (f"?{urlencode(query)}" if query else "")
     body = b"" if method in ("GET", "HEAD") else order.body.encode()
     sent = {"content-type": "application/json", "user-agent": "Amazon/EventBridge/ApiGateway", **headers}
-    if order.target.role is not None:
+    if order.target.source.role is not None:
         sent = _signed(platform, order, method, url, sent, body)
     try:
         answer = await client(platform).send(method, url, sent, body, seconds=API_SECONDS)
@@ -122,7 +122,7 @@ def _signed(
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    credential = platform.identity.role_session(order.target.role or "", order.event.id, service="events.amazonaws.com")
+    credential = platform.identity.role_session(order.target.source.role or "", order.event.id, service=SERVICE)
     request = AWSRequest(method=method, url=url, data=body, headers=headers)
     keys = Credentials(credential.access_key_id, credential.secret_access_key, credential.session_token)
     SigV4Auth(keys, "execute-api", order.bus.region).add_auth(request)

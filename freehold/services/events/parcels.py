@@ -47,7 +47,8 @@ class Parcel(Struct, array_like=True, frozen=True):
     def order(self) -> Order:
         """The order that it was."""
         event = envelope.parsed(self.event, trace=self.trace, hops=self.hops)
-        target = compile_target({name: value for name, value in self.target.items() if not name.startswith("Input")})
+        shown = {name: value for name, value in self.target.items() if not name.startswith("Input")}
+        target = compile_target(shown, self.rule_arn, self.account)
         bus = BusName(self.account, self.region, self.bus)
         return Order(bus, self.rule, self.rule_arn, target, event, self.event if self.body is None else self.body)
 

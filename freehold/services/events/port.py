@@ -11,8 +11,9 @@ from freehold.rules.resource_policies import ALLOW, DENY, Caller
 from freehold.services.events import bus_policies, calling, compiled, envelope
 from freehold.services.events.common import invalid, no_bus
 from freehold.services.events.entries import MAX_BYTES
-from freehold.services.events.firing import accept
+from freehold.services.events.firing import accept_on
 from freehold.services.events.names import DEFAULT, BusName, bus_of_arn
+from freehold.services.events.sending import Room
 from freehold.store.base import Tx
 
 
@@ -35,13 +36,14 @@ class EventsPort:
         if len(put.text) > MAX_BYTES:
             raise invalid("Total size of the entries in the request is over the limit.")
         _check_access(bus, put, source)
-        accept(tx, self._platform, name, put, now_ms=now_ms)
+        accept_on(tx, self._platform, bus, put, now_ms=now_ms, room=Room())
 
     def emit(self, tx: Tx, account: str, region: str, event: Event, *, now_ms: int) -> None:
         name = BusName(account, region, DEFAULT)
         bus = compiled.current(tx, self._platform, name)
         if bus is not None and (bus.rules or bus.archives):
-            accept(tx, self._platform, name, _envelope(event, account, region, now_ms), now_ms=now_ms)
+            put = _envelope(event, account, region, now_ms)
+            accept_on(tx, self._platform, bus, put, now_ms=now_ms, room=Room())
 
     async def call_destination(
         self,

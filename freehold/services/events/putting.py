@@ -11,9 +11,10 @@ from freehold.ports.call import Call
 from freehold.rules.patterns import Index, PatternError
 from freehold.services.events import bus_policies, compiled, envelope
 from freehold.services.events.common import Request, Result, invalid
+from freehold.services.events.compiled import CompiledBus
 from freehold.services.events.entries import Refused, check_sizes, detail_of
 from freehold.services.events.envelope import Event
-from freehold.services.events.firing import accept
+from freehold.services.events.firing import accept_on
 from freehold.services.events.names import BusName, parse_bus
 from freehold.services.events.sending import Room
 from freehold.store.base import Tx
@@ -44,9 +45,11 @@ async def put_events(call: Call, request: Request) -> Result:
 
         def body(tx: Tx) -> None:
             room = Room()
-            for bus, event in events:
-                _check_access(tx, call, bus, event)
-                accept(tx, platform, bus, event, now_ms=now_ms, room=room)
+            for name, event in events:
+                bus = compiled.current(tx, platform, name)
+                _check_access(call, name, bus, event)
+                if bus is not None:
+                    accept_on(tx, platform, bus, event, now_ms=now_ms, room=room)
 
         await platform.store.transact(body)
     return {"FailedEntryCount": len(results) - len(events), "Entries": results}
@@ -67,18 +70,17 @@ def _event(call: Call, entry: dict[str, Any], detail: dict[str, Any], now_ms: in
     )
 
 
-def _check_access(tx: Tx, call: Call, bus: BusName, event: Event) -> None:
+def _check_access(call: Call, name: BusName, bus: CompiledBus | None, event: Event) -> None:
     """Principals of other accounts need to be allowed, those of the own account must not be denied."""
     principal = call.principal
-    found = compiled.current(tx, call.platform, bus)
-    statements = found.statements if found is not None else []
-    if bus.account == principal.account and not statements:
+    statements = bus.statements if bus is not None else []
+    if name.account == principal.account and not statements:
         return
     context = bus_policies.context_of(event)
-    ask = bus_policies.denies if bus.account == principal.account else bus_policies.allows
-    answer = ask(statements, principal.arn, principal.account, "events:PutEvents", bus.arn, context)
+    ask = bus_policies.denies if name.account == principal.account else bus_policies.allows
+    answer = ask(statements, principal.arn, principal.account, "events:PutEvents", name.arn, context)
     if answer != (ask is bus_policies.allows):
-        raise bus_policies.denied(principal.arn, "events:PutEvents", bus.arn)
+        raise bus_policies.denied(principal.arn, "events:PutEvents", name.arn)
 
 
 async def test_event_pattern(call: Call, request: Request) -> Result:

@@ -10,6 +10,8 @@ records which rule changed, so that whoever holds the compiled bus catches up ru
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec import Struct
 from msgspec.msgpack import Decoder, Encoder
 
@@ -37,6 +39,7 @@ class Change(Struct, array_like=True, frozen=True):
 _decode_change = Decoder(Change).decode
 
 
+@lru_cache(maxsize=1024)
 def bus_key(bus: BusName) -> bytes:
     return pack("events", bus.account, bus.region, "bus", bus.name)
 

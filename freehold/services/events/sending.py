@@ -10,7 +10,6 @@ import orjson
 
 from freehold.kit.faults import Fault
 from freehold.kit.ids import derived
-from freehold.ports.identity import Source
 from freehold.ports.queues import Outgoing
 from freehold.ports.topics import Note
 from freehold.services.events.envelope import Event
@@ -21,7 +20,6 @@ from freehold.store.base import Tx
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
-SERVICE = "events.amazonaws.com"
 DAY_MS = 86_400_000
 
 
@@ -41,27 +39,16 @@ class Room:
         return left
 
 
-@dataclass(frozen=True, slots=True)
 class Order:
-    """One event for one target of a rule. `body` is what the target is sent."""
+    """One event for one target of a rule. `body` is what the target is sent, `bus` and `rule` are the rule's."""
 
-    bus: BusName
-    """Of the rule."""
-    rule: str
-    rule_arn: str
-    target: Target
-    event: Event
-    body: str
+    __slots__ = ("body", "bus", "event", "id", "rule", "rule_arn", "target")
 
-    @property
-    def id(self) -> str:
+    def __init__(self, bus: BusName, rule: str, rule_arn: str, target: Target, event: Event, body: str) -> None:
+        self.bus, self.rule, self.rule_arn = bus, rule, rule_arn
+        self.target, self.event, self.body = target, event, body
+        self.id = derived(event.id, rule_arn, target.id)
         """The one id of this delivery: that of the message or the request."""
-        return derived(self.event.id, self.rule_arn, self.target.id)
-
-    @property
-    def source(self) -> Source:
-        """Who resource policies decide about."""
-        return Source(SERVICE, self.rule_arn, self.bus.account, self.target.role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +107,12 @@ def failure_of(fault: Fault) -> Failure:
 
 def to_queue(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:
     message = Outgoing(order.id, order.body, group=order.target.group, trace=order.event.trace)
-    platform.queues.send(tx, order.target.arn, (message,), now_ms=now_ms, source=order.source)
+    platform.queues.send(tx, order.target.arn, (message,), now_ms=now_ms, source=order.target.source)
 
 
 def to_topic(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:
     note = Note(order.id, order.body, trace=order.event.trace)
-    platform.topics.publish(tx, order.target.arn, note, now_ms=now_ms, source=order.source)
+    platform.topics.publish(tx, order.target.arn, note, now_ms=now_ms, source=order.target.source)
 
 
 def to_function(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:
@@ -135,7 +122,7 @@ def to_function(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Roo
         order.body.encode(),
         id=order.id,
         now_ms=now_ms,
-        source=order.source,
+        source=order.target.source,
         trace=order.event.trace,
     )
 
@@ -150,7 +137,7 @@ def to_log_group(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Ro
         (_line(order.body, now_ms),),
         id=stream.replace("-", "")[:12],
         now_ms=now_ms,
-        source=order.source,
+        source=order.target.source,
     )
 
 

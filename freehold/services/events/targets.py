@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from freehold.kit import arns
+from freehold.ports.identity import Source
 from freehold.rules.inputs import MISSING, RuleVariables, compile_path, compile_transformer
 from freehold.services.events.envelope import Event
 
@@ -21,6 +22,7 @@ FUNCTION, QUEUE, TOPIC, LOG_GROUP, BUS, API, DESTINATION = (
     "API",
     "API destination",
 )
+SERVICE = "events.amazonaws.com"
 RETRY_ATTEMPTS = 185
 EVENT_AGE_S = 86_400
 
@@ -35,7 +37,8 @@ class Target:
     id: str
     arn: str
     kind: str
-    role: str | None
+    source: Source
+    """Who resource policies decide about."""
     render: Render | None
     group: str | None
     http: Mapping[str, Any]
@@ -67,14 +70,14 @@ def kind_of(arn: str) -> str | None:
     return API if service == "execute-api" else None
 
 
-def compile_target(shown: Mapping[str, Any]) -> Target:
-    """The target of an entry of PutTargets that has been checked."""
+def compile_target(shown: Mapping[str, Any], rule_arn: str, account: str) -> Target:
+    """The target of a rule, as an entry of PutTargets that has been checked."""
     policy = shown.get("RetryPolicy", {})
     return Target(
         id=shown["Id"],
         arn=shown["Arn"],
         kind=kind_of(shown["Arn"]) or "",
-        role=shown.get("RoleArn"),
+        source=Source(SERVICE, rule_arn, account, shown.get("RoleArn")),
         render=renderer(shown),
         group=shown.get("SqsParameters", {}).get("MessageGroupId"),
         http=shown.get("HttpParameters", {}),
