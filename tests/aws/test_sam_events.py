@@ -1,0 +1,447 @@
+"""SAM's events, destinations and connectors: templates deployed unmodified through change sets, and functions that prove
+what arrived by writing it into a table. The clock is manual, so schedules and retries take no time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from freehold.testing import Freehold
+
+RECORDS = """
+import boto3, json, os
+table = boto3.client("dynamodb")
+def handler(event, context):
+    item = {"id": {"S": context.aws_request_id}, "event": {"S": json.dumps(event)},
+            "by": {"S": os.environ["AWS_LAMBDA_FUNCTION_NAME"]}}
+    table.put_item(TableName=os.environ["TABLE"], Item=item)
+    return {"seen": event}
+"""
+FAILS = """
+def handler(event, context):
+    raise ValueError("as it was told")
+"""
+
+
+@pytest.fixture(scope="module")
+def freehold() -> Iterator[Freehold]:
+    with Freehold(manual_clock=True) as server:
+        yield server
+
+
+class Cloud:
+    """A fresh account, and one stack in it."""
+
+    def __init__(self, freehold: Freehold) -> None:
+        self.account, self.clock = freehold.account(), freehold.clock
+        self.client = self.account.client
+        self.cloudformation = self.client("cloudformation")
+        self.outputs: dict[str, str] = {}
+        self.deployments = 0
+
+    def deploy(self, *parts: str, name: str = "s") -> None:
+        """Create or update the stack as `sam deploy` does."""
+        template = json.dumps(document(*parts))
+        exists = name in {one["StackName"] for one in self.cloudformation.describe_stacks()["Stacks"]}
+        kind, waiter = ("UPDATE", "stack_update_complete") if exists else ("CREATE", "stack_create_complete")
+        self.deployments += 1
+        change_set = f"c{self.deployments}"
+        self.cloudformation.create_change_set(
+            StackName=name, ChangeSetName=change_set, ChangeSetType=kind, TemplateBody=template,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )  # fmt: skip
+        self.cloudformation.execute_change_set(StackName=name, ChangeSetName=change_set)
+        self.cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        found = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
+        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in found}
+
+    def delete(self, name: str = "s") -> None:
+        self.cloudformation.delete_stack(StackName=name)
+        self.cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+
+    def settle(self, by: str = "1s") -> None:
+        """Let everything happen that is due."""
+        self.clock.advance(by)
+
+    def seen(self, by: str = "Fn") -> list[Any]:
+        """Events that a recording function got, and forgets: the stack's function whose logical id is `by`."""
+        table, dynamodb = self.outputs["Table"], self.client("dynamodb")
+        found = []
+        for item in dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]:
+            if f"-{by}-" in item["by"]["S"]:
+                found.append(json.loads(item["event"]["S"]))
+                dynamodb.delete_item(TableName=table, Key={"id": item["id"]})
+        return found
+
+    def received(self, output: str) -> list[Any]:
+        """Messages of the queue whose URL is an output, as JSON; they are deleted."""
+        sqs, url, found = self.client("sqs"), self.outputs[output], []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                found.append(json.loads(message["Body"]))
+        return found
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms."""
+
+
+def _short(loader: Any, tag: str, node: Any) -> Any:
+    if tag == "GetAtt":
+        return {"Fn::GetAtt": node.value.split(".", 1)}
+    value = loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else loader.construct_sequence(node)
+    return {"Ref" if tag == "Ref" else f"Fn::{tag}": value}
+
+
+_Loader.add_multi_constructor("!", _short)
+
+
+def document(*parts: str) -> dict[str, Any]:
+    """A SAM template of resources, given as YAML, beside the table that functions write to. Every resource whose Ref is
+    of use is an output."""
+    resources: dict[str, Any] = {"Table": {"Type": "AWS::Serverless::SimpleTable"}}
+    for part in parts:
+        resources |= yaml.load(part, _Loader)
+    for body in resources.values():
+        if body["Type"] == "AWS::Serverless::Function":
+            body["Properties"].setdefault("InlineCode", RECORDS)
+    told = [name for name, body in resources.items() if body["Type"] != "AWS::Serverless::Connector"]
+    policy = {"DynamoDBCrudPolicy": {"TableName": {"Ref": "Table"}}}
+    return {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Globals": {
+            "Function": {
+                "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 10,
+                "Environment": {"Variables": {"TABLE": {"Ref": "Table"}}},
+            }
+        },
+        "Resources": {
+            name: body | {"Properties": {"Policies": [policy], **body["Properties"]}}
+            if body["Type"] == "AWS::Serverless::Function"
+            else body
+            for name, body in resources.items()
+        },
+        "Outputs": {name: {"Value": {"Ref": name}} for name in told if "Subscription" not in name},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def cloud(freehold: Freehold) -> Cloud:
+    return Cloud(freehold)
+
+
+FUNCTION = """
+Fn:
+  Type: AWS::Serverless::Function
+  Properties: {}
+"""
+QUEUE = """
+Queue:
+  Type: AWS::SQS::Queue
+"""
+TOPIC = """
+Topic:
+  Type: AWS::SNS::Topic
+"""
+
+
+def on(event: str, **more: str) -> str:
+    """The function with one event, given as its YAML in flow style."""
+    extra = "".join(f"\n    {name}: {value}" for name, value in more.items())
+    return f"""
+Fn:
+  Type: AWS::Serverless::Function
+  Properties:
+    Events:
+      Event: {event}{extra}
+"""
+
+
+def test_sqs_with_a_filter_and_partial_failures(cloud: Cloud) -> None:
+    event = """
+        Type: SQS
+        Properties:
+          Queue: !GetAtt Queue.Arn
+          BatchSize: 5
+          FilterCriteria: {Filters: [{Pattern: '{"body": {"kind": ["wanted"]}}'}]}
+          FunctionResponseTypes: [ReportBatchItemFailures]
+          ScalingConfig: {MaximumConcurrency: 2}
+"""
+    cloud.deploy(QUEUE, on(event))
+    sqs = cloud.client("sqs")
+    for kind in ("wanted", "unwanted"):
+        sqs.send_message(QueueUrl=cloud.outputs["Queue"], MessageBody=json.dumps({"kind": kind}))
+    cloud.settle()
+    [event_seen] = cloud.seen()
+    [record] = event_seen["Records"]
+    assert json.loads(record["body"]) == {"kind": "wanted"}
+    assert record["eventSource"] == "aws:sqs"
+    mapping = cloud.client("lambda").list_event_source_mappings(FunctionName=cloud.outputs["Fn"])
+    assert [one["BatchSize"] for one in mapping["EventSourceMappings"]] == [5]
+    # An update of the event's properties updates the mapping; removing the event removes it.
+    cloud.deploy(QUEUE, on(event.replace("BatchSize: 5", "BatchSize: 7").replace("wanted", "other")))
+    mapping = cloud.client("lambda").list_event_source_mappings(FunctionName=cloud.outputs["Fn"])
+    assert [one["BatchSize"] for one in mapping["EventSourceMappings"]] == [7]
+    cloud.deploy(QUEUE, FUNCTION)
+    cloud.settle("1m")
+    mapping = cloud.client("lambda").list_event_source_mappings(FunctionName=cloud.outputs["Fn"])
+    assert mapping["EventSourceMappings"] == []
+    sqs.send_message(QueueUrl=cloud.outputs["Queue"], MessageBody='{"kind": "other"}')
+    cloud.settle()
+    assert cloud.seen() == []
+    cloud.delete()
+
+
+def test_sns_with_a_filter_policy(cloud: Cloud) -> None:
+    event = "{Type: SNS, Properties: {Topic: !Ref Topic, FilterPolicy: {kind: [wanted]}}}"
+    cloud.deploy(TOPIC, on(event))
+    sns = cloud.client("sns")
+    for kind in ("wanted", "unwanted"):
+        attributes = {"kind": {"DataType": "String", "StringValue": kind}}
+        sns.publish(TopicArn=cloud.outputs["Topic"], Message=kind, Subject="s", MessageAttributes=attributes)
+    cloud.settle()
+    [seen] = cloud.seen()
+    [record] = seen["Records"]
+    assert (record["EventSource"], record["Sns"]["Message"], record["Sns"]["Subject"]) == ("aws:sns", "wanted", "s")
+    assert record["Sns"]["MessageAttributes"] == {"kind": {"Type": "String", "Value": "wanted"}}
+    cloud.deploy(TOPIC, on(event.replace("wanted", "unwanted")))
+    sns.publish(
+        TopicArn=cloud.outputs["Topic"], Message="now",
+        MessageAttributes={"kind": {"DataType": "String", "StringValue": "unwanted"}},
+    )  # fmt: skip
+    cloud.settle()
+    assert [one["Records"][0]["Sns"]["Message"] for one in cloud.seen()] == ["now"]
+    cloud.deploy(TOPIC, FUNCTION)
+    assert sns.list_subscriptions_by_topic(TopicArn=cloud.outputs["Topic"])["Subscriptions"] == []
+    cloud.delete()
+
+
+def test_sns_through_a_queue_of_its_own(cloud: Cloud) -> None:
+    cloud.deploy(TOPIC, on("{Type: SNS, Properties: {Topic: !Ref Topic, SqsSubscription: true}}"))
+    cloud.client("sns").publish(TopicArn=cloud.outputs["Topic"], Message="hello")
+    cloud.settle()
+    [seen] = cloud.seen()
+    assert json.loads(seen["Records"][0]["body"])["Message"] == "hello"
+    cloud.delete()
+
+
+def test_s3_with_a_filter(cloud: Cloud) -> None:
+    event = """
+        Type: S3
+        Properties:
+          Bucket: !Ref Bucket
+          Events: [s3:ObjectCreated:*, s3:ObjectRemoved:*]
+          Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}]}}
+"""
+    bucket = "Bucket: {Type: AWS::S3::Bucket}"
+    cloud.deploy(bucket, on(event))
+    s3, name = cloud.client("s3"), cloud.outputs["Bucket"]
+    s3.put_object(Bucket=name, Key="in/a", Body=b"hello")
+    s3.put_object(Bucket=name, Key="out/a", Body=b"hello")
+    s3.delete_object(Bucket=name, Key="in/a")
+    cloud.settle()
+    records = [record for seen in cloud.seen() for record in seen["Records"]]
+    assert sorted(record["eventName"] for record in records) == ["ObjectCreated:Put", "ObjectRemoved:Delete"]
+    assert {record["s3"]["object"]["key"] for record in records} == {"in/a"}
+    cloud.deploy(bucket, FUNCTION)
+    s3.put_object(Bucket=name, Key="in/a", Body=b"hello")
+    cloud.settle()
+    assert cloud.seen() == []
+    s3.delete_object(Bucket=name, Key="in/a"), s3.delete_object(Bucket=name, Key="out/a")
+    cloud.delete()
+
+
+def put(cloud: Cloud, source: str, **detail: Any) -> None:
+    entry = {"Source": source, "DetailType": "t", "Detail": json.dumps(detail)}
+    assert cloud.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+@pytest.mark.parametrize("kind", ["EventBridgeRule", "CloudWatchEvent"])
+def test_rules_with_patterns(cloud: Cloud, kind: str) -> None:
+    event = f"{{Type: {kind}, Properties: {{Pattern: {{source: [shop]}}, InputPath: $.detail}}}}"
+    cloud.deploy(on(event))
+    put(cloud, "shop", a=1)
+    put(cloud, "elsewhere", a=2)
+    cloud.settle()
+    assert cloud.seen() == [{"a": 1}]
+    cloud.deploy(on(event.replace("shop", "elsewhere")))
+    put(cloud, "shop", a=3)
+    put(cloud, "elsewhere", a=4)
+    cloud.settle()
+    assert cloud.seen() == [{"a": 4}]
+    cloud.delete()
+    assert cloud.client("events").list_rules()["Rules"] == []
+
+
+def test_rules_with_a_dead_letter_queue_that_sam_makes(cloud: Cloud) -> None:
+    event = """
+        Type: EventBridgeRule
+        Properties:
+          Pattern: {source: [shop]}
+          DeadLetterConfig: {Type: SQS, QueueLogicalId: Dead}
+          RetryPolicy: {MaximumRetryAttempts: 1, MaximumEventAgeInSeconds: 60}
+"""
+    cloud.deploy(on(event))
+    cloud.client("lambda").delete_function(FunctionName=cloud.outputs["Fn"])
+    put(cloud, "shop", a=1)
+    cloud.settle("1h")
+    cloud.outputs["Dead"] = cloud.client("sqs").list_queues()["QueueUrls"][0]
+    assert [one["detail"] for one in cloud.received("Dead")] == [{"a": 1}]
+    cloud.delete()
+
+
+def test_schedules_by_rate_of_rules(cloud: Cloud) -> None:
+    event = "{Type: Schedule, Properties: {Schedule: rate(5 minutes), Input: '{\"tick\": true}'}}"
+    cloud.deploy(on(event))
+    cloud.settle("11m")
+    assert cloud.seen() == [{"tick": True}] * 2
+    cloud.deploy(on(event.replace("rate(5 minutes)", "rate(5 minutes), Enabled: false")))
+    cloud.settle("30m")
+    assert cloud.seen() == []
+    cloud.delete()
+
+
+def test_schedules_of_the_scheduler(cloud: Cloud) -> None:
+    event = """
+        Type: ScheduleV2
+        Properties:
+          ScheduleExpression: rate(5 minutes)
+          Input: '{"tick": true}'
+          RetryPolicy: {MaximumRetryAttempts: 0}
+          DeadLetterConfig: {Type: SQS, QueueLogicalId: Dead}
+"""
+    cloud.deploy(on(event))
+    cloud.settle("11m")
+    assert len(cloud.seen()) in (2, 3)
+    cloud.deploy(on(event.replace("rate(5 minutes)", "rate(5 minutes)\n          State: DISABLED")))
+    cloud.seen()
+    cloud.settle("30m")
+    assert cloud.seen() == []
+    cloud.delete()
+    assert cloud.client("scheduler").list_schedules()["Schedules"] == []
+
+
+def test_event_invoke_config_with_destinations(cloud: Cloud) -> None:
+    sink = """
+Sink:
+  Type: AWS::Serverless::Function
+  Properties: {}
+"""
+    config = """
+Fn:
+  Type: AWS::Serverless::Function
+  Properties:
+    InlineCode: |
+      def handler(event, context):
+          if event.get("fail"):
+              raise ValueError("no")
+          return "done"
+    EventInvokeConfig:
+      MaximumEventAgeInSeconds: 300
+      MaximumRetryAttempts: 0
+      DestinationConfig:
+        OnSuccess: {Type: Lambda, Destination: !GetAtt Sink.Arn}
+        OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}
+"""
+    cloud.deploy(QUEUE, sink, config)
+    functions = cloud.client("lambda")
+    for payload in ({"ok": 1}, {"fail": 1}):
+        functions.invoke(FunctionName=cloud.outputs["Fn"], InvocationType="Event", Payload=json.dumps(payload).encode())
+    cloud.settle("10s")
+    [record] = cloud.seen("Sink")
+    assert (record["requestPayload"], record["responsePayload"]) == ({"ok": 1}, "done")
+    [record] = cloud.received("Queue")
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestPayload"] == {"fail": 1}
+    cloud.deploy(QUEUE, sink, config.replace("MaximumRetryAttempts: 0", "MaximumRetryAttempts: 1"))
+    found = functions.get_function_event_invoke_config(FunctionName=cloud.outputs["Fn"])
+    assert found["MaximumRetryAttempts"] == 1
+    cloud.delete()
+
+
+def test_a_dead_letter_queue_of_a_function(cloud: Cloud) -> None:
+    function = f"""
+Fn:
+  Type: AWS::Serverless::Function
+  Properties:
+    InlineCode: {json.dumps(FAILS)}
+    DeadLetterQueue: {{Type: SQS, TargetArn: !GetAtt Queue.Arn}}
+"""
+    cloud.deploy(QUEUE, function)
+    cloud.client("lambda").invoke(FunctionName=cloud.outputs["Fn"], InvocationType="Event", Payload=b'{"a": 1}')
+    cloud.settle("10m")
+    assert cloud.received("Queue") == [{"a": 1}]
+    cloud.delete()
+
+
+def test_connectors_from_a_rule_and_a_topic(cloud: Cloud) -> None:
+    parts = """
+Rule:
+  Type: AWS::Events::Rule
+  Properties:
+    EventPattern: {source: [shop]}
+    Targets: [{Id: t, Arn: !Ref Topic}]
+  Connectors:
+    ToTopic:
+      Properties: {Destination: {Id: Topic}, Permissions: [Write]}
+Subscription:
+  Type: AWS::SNS::Subscription
+  Properties: {Protocol: sqs, Endpoint: !GetAtt Queue.Arn, TopicArn: !Ref Topic, RawMessageDelivery: true}
+TopicToQueue:
+  Type: AWS::Serverless::Connector
+  Properties:
+    Source: {Id: Topic}
+    Destination: {Id: Queue}
+    Permissions: [Write]
+"""
+    cloud.deploy(TOPIC, QUEUE, parts)
+    put(cloud, "shop", a=1)
+    cloud.settle()
+    assert [one["detail"] for one in cloud.received("Queue")] == [{"a": 1}]
+    # Without the connector the queue's policy lets nobody in.
+    kept = parts[: parts.index("TopicToQueue")]
+    cloud.deploy(TOPIC, QUEUE, kept)
+    put(cloud, "shop", a=2)
+    cloud.settle("2h")
+    assert cloud.received("Queue") == []
+    cloud.delete()
+
+
+def test_connectors_between_functions_queues_tables_and_buses(cloud: Cloud) -> None:
+    function = """
+Fn:
+  Type: AWS::Serverless::Function
+  Connectors:
+    ToAll:
+      Properties:
+        Destination: [{Id: Queue}, {Id: Bus}, {Id: Table}]
+        Permissions: [Write]
+  Properties:
+    Environment: {Variables: {QUEUE: !Ref Queue, BUS: !Ref Bus}}
+    InlineCode: |
+      import boto3, json, os
+      def handler(event, context):
+          boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(event))
+          entry = {"Source": "fn", "DetailType": "t", "Detail": json.dumps(event), "EventBusName": os.environ["BUS"]}
+          assert boto3.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+Bus:
+  Type: AWS::Events::EventBus
+  Properties: {Name: mine}
+Heard:
+  Type: AWS::Serverless::Function
+  Properties:
+    Events:
+      All: {Type: EventBridgeRule, Properties: {EventBusName: !Ref Bus, Pattern: {source: [fn]}, InputPath: $.detail}}
+"""
+    cloud.deploy(QUEUE, function)
+    answer = cloud.client("lambda").invoke(FunctionName=cloud.outputs["Fn"], Payload=b'{"a": 1}')
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    cloud.settle()
+    assert cloud.received("Queue") == [{"a": 1}]
+    assert cloud.seen("Heard") == [{"a": 1}]
+    cloud.delete()
