@@ -30,7 +30,7 @@ async def create_schedule(call: Call, request: Request) -> Request:
         if existing is not None:
             _same_request(existing, schedule, f"Schedule {schedule.name} already exists.")
             return
-        _write(tx, call, space, schedule, target, now_ms)
+        _write(tx, call, space, schedule, target, now_ms - 1)
 
     await call.platform.store.transact(body)
     return {"ScheduleArn": schedule_arn(*space, schedule.group, schedule.name)}
@@ -48,10 +48,12 @@ async def update_schedule(call: Call, request: Request) -> Request:
             return
         _open_group(tx, space, schedule.group)
         schedule.created = existing.created
-        if (existing.expression, existing.start_ms) == (schedule.expression, schedule.start_ms):
+        same = (existing.expression, existing.start_ms) == (schedule.expression, schedule.start_ms)
+        if same:
             schedule.anchor_ms = existing.anchor_ms
         state.set_due(tx, space, existing, None)
-        _write(tx, call, space, schedule, target, now_ms)
+        # An occurrence of this very moment may have been invoked already.
+        _write(tx, call, space, schedule, target, now_ms if same else now_ms - 1)
 
     await call.platform.store.transact(body)
     return {"ScheduleArn": schedule_arn(*space, schedule.group, schedule.name)}
@@ -81,10 +83,11 @@ def _same_request(existing: Schedule, schedule: Schedule, otherwise: str) -> Non
         raise Fault("ConflictException", otherwise)
 
 
-def _write(tx: Tx, call: Call, space: Space, schedule: Schedule, target: bytes, now_ms: int) -> None:
-    # A rate without a start begins at once: the present moment counts.
+def _write(tx: Tx, call: Call, space: Space, schedule: Schedule, target: bytes, after_ms: int) -> None:
+    """Save a new or changed schedule, whose occurrences count if they are later than `after_ms`: the moment of creation
+    counts, since a rate without a start begins at once."""
     schedule.due_ms = None
-    state.plan(tx, call.platform.timers, space, schedule, now_ms - 1)
+    state.plan(tx, call.platform.timers, space, schedule, after_ms)
     state.save(tx, space, schedule)
     state.put_target(tx, space, schedule, target)
 
