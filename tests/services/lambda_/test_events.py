@@ -278,15 +278,29 @@ def test_ten_thousand_waiting_events_of_one_function_do_not_delay_another_s() ->
 
 def test_a_lane_learns_its_room_and_tries_for_more() -> None:
     lane = Lane()
-    lane.flying = {bytes([n]) for n in range(64)}
-    for n in range(5, 64):
-        lane.flying.discard(bytes([n]))
+    lane.flying = {bytes([n]): 0.0 for n in range(16)}
+    for n in range(5, 16):
+        del lane.flying[bytes([n])]
         lane.refused(0)
-    assert lane.most == 5 and lane.room(999) == 0 and lane.refusals == 1
-    lane.flying.discard(b"\x00")
+    assert lane.most == 5 and lane.room(999, 0) == 0 and lane.refusals == 1
+    del lane.flying[b"\x00"]
     lane.ran()
-    assert lane.room(999) == 1
-    lane.flying.add(b"\x00")
-    assert lane.room(1_000) == 5, "a second later it tries for as many again"
+    assert lane.room(999, 0) == 1
+    lane.flying[b"\x00"] = 0.0
+    assert lane.room(1_000, 0) == 5, "a second later it tries for as many again"
     lane.refused(1_000)
-    assert lane.room(2_999) == 0 and lane.room(3_000) == 5
+    assert lane.room(2_999, 0) == 0 and lane.room(3_000, 0) == 5
+
+
+def test_a_lane_of_long_runs_gets_more_places_step_by_step() -> None:
+    lane = Lane()
+    assert lane.room(0, 0.0) == 16
+    lane.flying = {bytes([n]): 0.0 for n in range(16)}
+    assert lane.room(0, 0.4) == 0 and lane.climbs
+    assert lane.room(0, 0.5) == 16
+    lane.flying |= {bytes([n]): 0.5 for n in range(16, 32)}
+    assert lane.room(0, 0.9) == 0, "half of them are too young"
+    assert lane.room(0, 1.0) == 32
+    lane.ramp = 1_000
+    lane.flying = {n.to_bytes(2, "big"): 0.0 for n in range(1_000)}
+    assert lane.room(0, 9.0) == 0 and not lane.climbs

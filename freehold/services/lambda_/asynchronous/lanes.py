@@ -4,7 +4,9 @@ Lanes are spread over shards. A shard looks at the lanes that have rows when it 
 and when the next is due; a lane that has no room costs one small read. A lane's room is what its function's concurrency
 turned out to be: when a run is refused for lack of it, as many as run now may run, until one of them ends or until a
 backoff of 1 second to 5 minutes allows a try for more. What waits is not touched meanwhile: ten thousand events of a
-function at its limit cost nothing.
+function at its limit cost nothing. And room is approached step by step, sixteen runs at first, twice as many whenever all
+places are taken and half of the runs have lasted half a second: a backlog of short events does not fill the host with
+instances.
 
 One process works the lanes, under a lease whose epoch every transaction that ends an attempt checks. Events that ran when
 a process died run again. What an event sends when it ends is in the transaction that removes it.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,6 +40,9 @@ FLYING_BYTES = 32 << 20
 """Payload bytes of one function under way at a time."""
 _PAGE = 128
 _BURST = 64
+FIRST_RUNS = 16
+STEP_S = 0.5
+"""Real seconds that runs last which earn their lane more places."""
 """Events that one lane begins before the next lane's turn."""
 
 Name = tuple[str, str, str]
@@ -45,11 +51,13 @@ Name = tuple[str, str, str]
 class Lane:
     """What is known of one function's events in this process; nothing of it is a fact."""
 
-    __slots__ = ("bytes", "flying", "landed", "most", "probe_ms", "probing", "refusals")
+    __slots__ = ("bytes", "flying", "landed", "most", "probe_ms", "probing", "ramp", "refusals")
 
     def __init__(self) -> None:
-        self.flying: set[bytes] = set()
+        self.flying: dict[bytes, float] = {}
+        """What runs, and since when (monotonic seconds), oldest first."""
         self.bytes = 0
+        self.ramp = FIRST_RUNS
         self.landed = 0
         self.most = CONCURRENCY
         self.refusals = 0
@@ -58,7 +66,7 @@ class Lane:
         self.probe_ms = 0
         """When the next try for more room is allowed (service time)."""
 
-    def room(self, now_ms: int) -> int:
+    def room(self, now_ms: int, monotonic: float) -> int:
         """How many more may begin."""
         if self.bytes >= FLYING_BYTES and self.flying:
             return 0
@@ -66,7 +74,14 @@ class Lane:
             self.probing, self.most, self.probe_ms = True, max(2 * self.most, 1), now_ms + backoff_ms(1)
             if self.most >= CONCURRENCY:
                 self.probing, self.most, self.refusals = False, CONCURRENCY, 0
-        return self.most - len(self.flying)
+        if self.climbs and monotonic - next(islice(self.flying.values(), len(self.flying) // 2, None)) >= STEP_S:
+            self.ramp = min(2 * self.ramp, CONCURRENCY)
+        return min(self.most, self.ramp) - len(self.flying)
+
+    @property
+    def climbs(self) -> bool:
+        """Will time alone give it more room?"""
+        return len(self.flying) >= self.ramp < min(self.most, CONCURRENCY)
 
     def refused(self, now_ms: int) -> None:
         """There was no room for one more than now fly."""
@@ -120,6 +135,7 @@ class _Shard:
         self._running: set[asyncio.Task[None]] = set()
         self._begun = 0
         self._lost = False
+        self._step: asyncio.TimerHandle | None = None
         self._alarm = Alarm(platform.store, platform.clock, events.wake_key(number))
 
     async def run(self) -> None:
@@ -152,8 +168,8 @@ class _Shard:
         """Begin what is due and has room, up to a burst."""
         lane = self._lanes.setdefault(name, Lane())
         start, stop = events.lane_span(self.number, name)
-        end, begun = events.due_end(self.number, name, now), 0
-        while lane.room(now) > 0:
+        end, begun, monotonic = events.due_end(self.number, name, now), 0, self._clock.monotonic()
+        while lane.room(now, monotonic) > 0:
             landed = lane.landed
             page = await self._store.read(lambda tx, start=start: tx.scan(start, stop, limit=_PAGE))  # type: ignore[misc]
             if landed != lane.landed:
@@ -165,18 +181,24 @@ class _Shard:
                     continue
                 if begun == _BURST:
                     return True, None
-                if lane.room(now) <= 0:
+                if lane.room(now, monotonic) <= 0:
                     break
-                self._launch(lane, key, events.load(value))
+                self._launch(lane, key, events.load(value), monotonic)
                 begun += 1
             else:
                 if len(page) < _PAGE:
                     return False, None
                 start = page[-1][0] + b"\x00"
+        if lane.climbs and self._step is None:
+            self._step = asyncio.get_running_loop().call_later(STEP_S, self._climb)
         return False, lane.probe_ms if lane.refusals else None
 
-    def _launch(self, lane: Lane, key: bytes, event: Event) -> None:
-        lane.flying.add(key)
+    def _climb(self) -> None:
+        self._step = None
+        self._alarm.ring()
+
+    def _launch(self, lane: Lane, key: bytes, event: Event, monotonic: float) -> None:
+        lane.flying[key] = monotonic
         lane.bytes += event.size
         self._begun += 1
         task = self._platform.tasks.spawn("lambda: event", self._perform(lane, key, event))
@@ -186,7 +208,9 @@ class _Shard:
     async def _perform(self, lane: Lane, key: bytes, event: Event) -> None:
         throttled = False
         try:
-            payload = await self._store.read(lambda tx: events.payload_of(tx, event))
+            payload = event.payload
+            if payload is None:
+                payload = await self._store.read(lambda tx: events.payload_of(tx, event))
             if payload is None:  # a second event of the same request, which ended with the first
                 await self._record(key, event, Ended())
                 return
@@ -194,7 +218,7 @@ class _Shard:
             throttled = isinstance(verdict, Throttled)
             await self._record(key, event, verdict)
         finally:
-            lane.flying.discard(key)
+            lane.flying.pop(key, None)
             lane.bytes -= event.size
             lane.landed += 1
             if throttled:
@@ -258,6 +282,8 @@ class _Shard:
     async def close(self) -> None:
         self._lost = True
         self._alarm.ring()
+        if self._step is not None:
+            self._step.cancel()
         for task in list(self._running):
             task.cancel()
         if self._running:
