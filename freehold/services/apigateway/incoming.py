@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from time import gmtime, strftime
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from freehold.ports.manifest import HostRequest
@@ -37,6 +38,8 @@ class Incoming:
     now: float
     parameters: dict[str, str] = field(default_factory=dict)
     """Path parameters."""
+    authorizer: dict[str, Any] | None = None
+    """What the route's authorizer said, for `$context.authorizer...` (HTTP APIs)."""
 
     @property
     def method(self) -> str:

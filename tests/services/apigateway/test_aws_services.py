@@ -13,7 +13,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.http import Response
 from freehold.kit.ids import Ids
 from freehold.ports.identity import Credential, Principal
-from freehold.services.apigateway.http import aws_services, integrations
+from freehold.services.apigateway.http import aws_services, events, integrations
 
 ROLE = "arn:aws:iam::999999999999:role/gateway"
 QUEUE = "http://127.0.0.1:4566/111111111111/q"
@@ -163,3 +163,11 @@ def test_errors_of_the_service_are_the_answer() -> None:
     assert response.status == 400
     assert isinstance(response.body, bytes)
     assert b"<Code>AWS.SimpleQueueService.NonExistentQueue</Code>" in response.body
+
+
+def test_what_an_authorizer_said_can_be_mapped() -> None:
+    jwt = {"jwt": {"claims": {"sub": "ann", "age": 3, "groups": ["a"]}, "scopes": None}}
+    assert events.authorizer_values(jwt) == {
+        "authorizer.claims.sub": "ann", "authorizer.claims.age": "3", "authorizer.claims.groups": '["a"]',
+    }  # fmt: skip
+    assert events.authorizer_values({"lambda": {"user": "bob"}}) == {"authorizer.user": "bob"}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import orjson
+
 from freehold.services.apigateway.incoming import Incoming, is_text
 
 Event = dict[str, Any]
@@ -132,6 +134,21 @@ def _identity(incoming: Incoming) -> Event:
         "userArn",
     )
     return dict.fromkeys(absent) | {"sourceIp": incoming.source_ip, "userAgent": incoming.user_agent}
+
+
+def authorizer_values(authorizer: Event) -> dict[str, str]:
+    """`authorizer.claims.sub`, `authorizer.user`: what an authorizer said, for mappings and access logs."""
+    found: dict[str, str] = {}
+
+    def add(path: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                add(f"{path}.{name}", inner)
+        elif value is not None:
+            found[path] = value if isinstance(value, str) else orjson.dumps(value).decode()
+
+    add("authorizer", _flat(authorizer))
+    return found
 
 
 def _flat(authorizer: Event) -> Event:

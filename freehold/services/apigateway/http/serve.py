@@ -77,7 +77,7 @@ async def _answer(
     if not route.bucket.take(platform.clock.monotonic()):
         return route, message(429)
     try:
-        authorizer = await authorize(platform, compiled, stage, route, incoming)
+        authorizer = incoming.authorizer = await authorize(platform, compiled, stage, route, incoming)
     except Refused as refused:
         return route, message(refused.status)
     if route.integration is None:
@@ -210,7 +210,8 @@ def _lookup(name: str, stage: Stage, route: Route, incoming: Incoming, response:
 
 def _context(incoming: Incoming, route: Route | None) -> dict[str, str]:
     """The `$context` variables of a request."""
-    return {
+    said = events.authorizer_values(incoming.authorizer) if incoming.authorizer else {}
+    return said | {
         "accountId": incoming.account,
         "apiId": incoming.api_id,
         "domainName": incoming.domain_name,
