@@ -69,9 +69,9 @@ def check_queue(arn: str) -> None:
 
 
 def _set(row: Bus, settings: dict[str, Any]) -> None:
-    row.description = settings.get("Description")
+    row.description = settings.get("Description") or None
     row.dead_letter_arn = settings.get("DeadLetterConfig", {}).get("Arn")
-    row.log_config = settings.get("LogConfig")
+    row.log_config = settings.get("LogConfig") or None
 
 
 async def describe_event_bus(call: Call, request: Request) -> Result:

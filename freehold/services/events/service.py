@@ -20,6 +20,7 @@ from freehold.services.events import (
     parcels,
     permissions,
     putting,
+    resources,
     rule_targets,
     rules,
     schedules,
@@ -51,6 +52,7 @@ MANIFEST = Manifest(
     handlers=(buses, connections, destinations, permissions, putting, rule_targets, rules, tags),
     arn=arn,
     prefix="events",
+    types=resources.TYPES,
     ports=lambda platform: {"events": EventsPort(platform)},
     deliverers={
         parcels.KIND: delivering.deliver,
