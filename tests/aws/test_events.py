@@ -220,3 +220,102 @@ def test_an_http_api_is_called_with_the_parameters_of_the_target(aws: Clients, a
         if lines:
             break
     assert json.loads(lines[0]["message"].partition("GOT ")[2]) == ["/orders/7", "Order", "q=1", {"n": 7}]
+
+
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: !Sub "${AWS::StackName}-bus", Description: d}}
+  Seen:
+    Type: AWS::SQS::Queue
+  Let:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Seen]
+      PolicyDocument:
+        Statement:
+          - {Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sqs:SendMessage, Resource: !GetAtt Seen.Arn}
+  Straight:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      EventPattern: {source: [shop], detail: {n: [{numeric: [">", 1]}]}}
+      State: ENABLED
+      Targets:
+        - {Id: seen, Arn: !GetAtt Seen.Arn, InputTransformer: {InputPathsMap: {n: $.detail.n}, InputTemplate: '{"n": <n>}'}}
+  Friend:
+    Type: AWS::Events::EventBusPolicy
+    Properties: {EventBusName: !Ref Bus, StatementId: friend, Action: events:PutEvents, Principal: "999988887777"}
+  Foe:
+    Type: AWS::Events::EventBusPolicy
+    Properties:
+      EventBusName: !Ref Bus
+      StatementId: foe
+      Statement: {Effect: Deny, Principal: "*", Action: events:PutEvents, Resource: !GetAtt Bus.Arn,
+                  Condition: {StringEquals: {events:source: foe}}}
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      InlineCode: |
+        import json
+        def handler(event, context):
+            print("SEEN", event["detail-type"], json.dumps(event["detail"]))
+      Events:
+        Rule:
+          Type: EventBridgeRule
+          Properties: {EventBusName: !Ref Bus, Pattern: {detail-type: [Order]}, RetryPolicy: {MaximumRetryAttempts: 5}}
+        Old:
+          Type: CloudWatchEvent
+          Properties: {Pattern: {source: [shop]}}
+        Hourly:
+          Type: Schedule
+          Properties: {Schedule: rate(1 hour), Enabled: false}
+Outputs:
+  Bus: {Value: !Ref Bus}
+  Queue: {Value: !Ref Seen}
+  Function: {Value: !Ref Work}
+  Rule: {Value: !Ref Straight}
+"""
+
+
+def test_a_stack_with_a_bus_its_policies_rules_and_sam_events(aws: Clients) -> None:
+    stacks, events = aws("cloudformation"), aws("events")
+    stacks.create_stack(StackName="shop", TemplateBody=SAM, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+    stacks.get_waiter("stack_create_complete").wait(StackName="shop", WaiterConfig={"Delay": 0.2, "MaxAttempts": 200})
+    [stack] = stacks.describe_stacks(StackName="shop")["Stacks"]
+    out = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    assert out["Rule"].startswith("shop-bus|shop-Straight-")
+    policy = json.loads(events.describe_event_bus(Name=out["Bus"])["Policy"])
+    assert {statement["Sid"] for statement in policy["Statement"]} == {"friend", "foe"}
+    [schedule] = [each for each in events.list_rules()["Rules"] if "ScheduleExpression" in each]
+    assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(1 hour)", "DISABLED")
+    put(aws, {"n": 5}, EventBusName=out["Bus"])
+    assert [message["Body"] for message in taken(aws, out["Queue"])] == ['{"n":5}']
+    lines: list[Any] = []
+    for _ in range(100):
+        try:
+            group = f"/aws/lambda/{out['Function']}"
+            lines = aws("logs").filter_log_events(logGroupName=group, filterPattern="SEEN")["events"]
+        except ClientError:
+            continue
+        if lines:
+            break
+    assert 'SEEN Order {"n": 5}' in lines[0]["message"]
+    stacks.update_stack(
+        StackName="shop",
+        TemplateBody=SAM.replace('{numeric: [">", 1]}', '{numeric: [">", 10]}').replace(
+            "Description: d", "Description: e"
+        ),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    stacks.get_waiter("stack_update_complete").wait(StackName="shop", WaiterConfig={"Delay": 0.2, "MaxAttempts": 200})
+    assert events.describe_event_bus(Name=out["Bus"])["Description"] == "e"
+    put(aws, {"n": 5}, EventBusName=out["Bus"])
+    put(aws, {"n": 11}, EventBusName=out["Bus"])
+    assert [message["Body"] for message in taken(aws, out["Queue"])] == ['{"n":11}']
+    stacks.delete_stack(StackName="shop")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="shop", WaiterConfig={"Delay": 0.2, "MaxAttempts": 200})
+    assert [bus["Name"] for bus in events.list_event_buses()["EventBuses"]] == ["default"]
+    assert events.list_rules()["Rules"] == []

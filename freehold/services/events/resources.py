@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -91,25 +93,31 @@ async def _delete_bus(ctx: ResourceContext, physical: Physical, properties: Prop
 # --- AWS::Events::EventBusPolicy
 
 
+_turns: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+"""By bus: a statement is added to its policy by reading and writing the whole, which the resources of a stack do at once."""
+
+
 async def _put_policy(ctx: ResourceContext, properties: Properties) -> Physical:
     bus, sid = properties.get("EventBusName", DEFAULT), properties["StatementId"]
-    if "Statement" in properties:
-        given = properties["Statement"]
-        statement = {**(orjson.loads(given) if isinstance(given, str) else given), "Sid": sid}
-        await _put_statements(ctx, bus, sid, [statement])
-    else:
-        parts = _picked(properties, "Action", "Principal", "Condition")
-        await ctx.call("events", "PutPermission", EventBusName=bus, StatementId=sid, **parts)
+    turn = _turns.setdefault((ctx.account, ctx.region, bus), asyncio.Lock())
+    async with turn:
+        if "Statement" in properties:
+            given = properties["Statement"]
+            statement = {**(orjson.loads(given) if isinstance(given, str) else given), "Sid": sid}
+            await _put_statement(ctx, bus, statement)
+        else:
+            parts = _picked(properties, "Action", "Principal", "Condition")
+            await ctx.call("events", "PutPermission", EventBusName=bus, StatementId=sid, **parts)
     id = f"{bus}|{sid}"
     return Physical(id, {"Id": id})
 
 
-async def _put_statements(ctx: ResourceContext, bus: str, sid: str, statements: list[Properties]) -> None:
-    """Set these statements in the place of the one called `sid`."""
+async def _put_statement(ctx: ResourceContext, bus: str, statement: Properties) -> None:
+    """Set a statement in the place of the one with its Sid."""
     described = await ctx.call("events", "DescribeEventBus", Name=bus)
     document = orjson.loads(described.get("Policy") or '{"Statement": []}')
-    kept = [each for each in document["Statement"] if each.get("Sid") != sid]
-    policy = {"Version": "2012-10-17", "Statement": kept + statements}
+    kept = [each for each in document["Statement"] if each.get("Sid") != statement["Sid"]]
+    policy = {"Version": "2012-10-17", "Statement": [*kept, statement]}
     await ctx.call("events", "PutPermission", EventBusName=bus, Policy=_text(policy))
 
 
