@@ -1,15 +1,19 @@
-"""The outbox: invoke a schedule's target as its role, retry by its policy, and send what failed to its dead-letter queue."""
+"""The outbox: invoke a schedule's target as its role, retry by its policy, and send what failed to its dead-letter queue.
+
+A templated target is invoked in the transaction that ends the execution: exactly once, whatever dies. A universal target is
+called before it: at least once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import orjson
 
 from freehold.kit.faults import Fault
 from freehold.kit.ids import derived
+from freehold.kit.tuples import unpack
 from freehold.ports.events import Event
 from freehold.ports.identity import Source
 from freehold.ports.queues import Outgoing
@@ -28,25 +32,29 @@ FIRST_RETRY_MS = 1_000
 MOST_RETRY_MS = 600_000
 """185 attempts then take about a day, as AWS's defaults do together."""
 MAX_ATTRIBUTE = 1_024
-_decode = msgspec.msgpack.Decoder(Execution).decode
 
 
 async def deliver(platform: Platform, delivery: Delivery) -> None:
     """One attempt. Raises Retry where the schedule's policy allows another."""
-    execution = _decode(delivery.payload)
-    space = Space(execution.account, execution.region)
+    account, region, id = (str(part) for part in unpack(delivery.payload))
+    space = Space(account, region)
+    execution = await platform.store.read(lambda tx: state.execution(tx, space, id))
+    if execution is None:
+        return
     if execution.windowed and delivery.attempt == 1 and not await platform.store.read(_stands(space, execution)):
+        await platform.store.transact(lambda tx: state.end(tx, space, execution))
         return
     target: dict[str, Any] = orjson.loads(execution.target)
     payload = targets.input_of(execution, target, delivery.attempt)
     _count(platform, execution, "InvocationAttemptCount")
     try:
         await roles.check(platform, target["RoleArn"], *space, execution.group)
-        await _invoke(platform, execution, target, payload)
+        await _invoke(platform, space, execution, target, payload)
     except Fault as fault:
         _count(platform, execution, "TargetErrorCount")
         condition = _exhausted(platform, delivery, target)
-        await _give_up(platform, execution, target, payload, fault, condition, delivery.attempt - 1)
+        attributes = _attributes(execution, target, fault, condition, delivery.attempt - 1)
+        await _give_up(platform, space, execution, target, payload, attributes)
 
 
 def _stands(space: Space, execution: Execution) -> Callable[[ReadTx], bool]:
@@ -59,17 +67,19 @@ def _stands(space: Space, execution: Execution) -> Callable[[ReadTx], bool]:
     return body
 
 
-async def _invoke(platform: Platform, execution: Execution, target: dict[str, Any], payload: str) -> None:
-    """Invoke once. Templated targets are one transaction with the end of the schedule."""
+async def _invoke(platform: Platform, space: Space, execution: Execution, target: dict[str, Any], payload: str) -> None:
+    """Invoke once, which ends the execution."""
     arn, now_ms = target["Arn"], platform.clock.now_ms()
     source = Source(SERVICE, execution.arn, execution.account, role=target["RoleArn"])
     kind = targets.kind_of(arn)
     if kind == UNIVERSAL:
         await _call(platform, execution, target, payload)
-        await platform.store.transact(lambda tx: _complete(tx, execution))
+        await platform.store.transact(lambda tx: state.end(tx, space, execution))
         return
 
     def body(tx: Tx) -> None:
+        if not state.end(tx, space, execution):
+            return
         if kind == LAMBDA:
             platform.functions.enqueue(tx, arn, payload.encode(), id=execution.id, now_ms=now_ms, source=source)
         elif kind == SQS:
@@ -79,7 +89,6 @@ async def _invoke(platform: Platform, execution: Execution, target: dict[str, An
             platform.topics.publish(tx, arn, Note(execution.id, payload), now_ms=now_ms, source=source)
         elif kind == EVENTS:
             platform.events.put(tx, arn, _event(execution, target, payload), now_ms=now_ms, source=source)
-        _complete(tx, execution)
 
     await platform.store.transact(body)
 
@@ -108,16 +117,6 @@ async def _call(platform: Platform, execution: Execution, target: dict[str, Any]
     )
 
 
-def _complete(tx: Tx, execution: Execution) -> None:
-    """After its last invocation a schedule with ActionAfterCompletion DELETE goes, unless it was changed meanwhile."""
-    if not execution.last:
-        return
-    space = Space(execution.account, execution.region)
-    schedule = state.find(tx, space, execution.group, execution.name)
-    if schedule is not None and schedule.generation == execution.generation:
-        state.delete(tx, space, schedule)
-
-
 def _exhausted(platform: Platform, delivery: Delivery, target: dict[str, Any]) -> str:
     """By which limit of the retry policy this was the last attempt; raises Retry where it was not."""
     policy, retries = retry_policy(target), delivery.attempt - 1
@@ -130,18 +129,10 @@ def _exhausted(platform: Platform, delivery: Delivery, target: dict[str, Any]) -
     raise Retry(after_ms)
 
 
-async def _give_up(
-    platform: Platform,
-    execution: Execution,
-    target: dict[str, Any],
-    payload: str,
-    fault: Fault,
-    condition: str,
-    retries: int,
-) -> None:
-    """The end of an invocation that failed: to the dead-letter queue, if there is one and it takes the message."""
-    _count(platform, execution, "InvocationDroppedCount")
-    queue = target.get("DeadLetterConfig", {}).get("Arn")
+def _attributes(
+    execution: Execution, target: dict[str, Any], fault: Fault, condition: str, retries: int
+) -> dict[str, dict[str, str]]:
+    """Of a dead letter (User Guide, "Configuring a schedule's dead-letter queue")."""
     attributes = {
         "ERROR_CODE": fault.code,
         "ERROR_MESSAGE": fault.message or fault.code,
@@ -153,15 +144,27 @@ async def _give_up(
         "SCHEDULE_ARN": execution.arn,
         "TARGET_ARN": target["Arn"],
     }
-    shaped = {name: {"DataType": "String", "StringValue": value[:MAX_ATTRIBUTE]} for name, value in attributes.items()}
-    message = Outgoing(derived(execution.id, "dead"), payload, attributes=shaped)
+    return {name: {"DataType": "String", "StringValue": value[:MAX_ATTRIBUTE]} for name, value in attributes.items()}
+
+
+async def _give_up(
+    platform: Platform,
+    space: Space,
+    execution: Execution,
+    target: dict[str, Any],
+    payload: str,
+    attributes: dict[str, dict[str, str]],
+) -> None:
+    """The end of an execution that failed: to the dead-letter queue, if there is one and it takes the message."""
+    _count(platform, execution, "InvocationDroppedCount")
+    queue = target.get("DeadLetterConfig", {}).get("Arn")
+    message = Outgoing(derived(execution.id, "dead"), payload, attributes=attributes)
     source = Source(SERVICE, execution.arn, execution.account, role=target["RoleArn"])
     now_ms = platform.clock.now_ms()
 
     def body(tx: Tx) -> str | None:
         """The fault's code where the queue did not take it."""
-        _complete(tx, execution)
-        if queue is None:
+        if not state.end(tx, space, execution) or queue is None:
             return None
         try:
             platform.queues.send(tx, queue, [message], now_ms=now_ms, source=source)

@@ -1,6 +1,7 @@
 """The timer: what is due is written to the outbox and moved to its next occurrence, in one transaction.
 
-A crash therefore neither loses an occurrence nor invokes it twice from here. What was missed while no server ran:
+A crash therefore neither loses an occurrence nor invokes it twice from here. The execution is a row of its own, which goes
+in the transaction that invokes its target (delivery.py); the outbox holds its id. What was missed while no server ran:
 one-time schedules are invoked late; of a recurring one the first missed occurrence is, and then those of the last five
 minutes (rules.schedules.CATCH_UP_MS).
 """
@@ -9,9 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from freehold.kit.ids import derived
+from freehold.kit.tuples import pack
 from freehold.services.scheduler import state
 from freehold.services.scheduler.model import DELETE, ENABLED, Execution, Schedule
 from freehold.services.scheduler.state import Space
@@ -24,7 +24,6 @@ KIND = "scheduler.invoke"
 _PAGE = 100
 _PAGE_BYTES = 4 << 20
 """Targets written to the outbox in one transaction."""
-_encode = msgspec.msgpack.Encoder().encode
 
 
 async def due(platform: Platform, key: bytes) -> int | None:
@@ -73,6 +72,5 @@ def _fire(tx: Tx, platform: Platform, space: Space, schedule: Schedule, now_ms: 
         last=schedule.next_ms is None and schedule.after == DELETE,
     )
     delay_ms = int(draw * (schedule.window_minutes or 0) * 60_000)
-    payload = _encode(execution)
-    platform.outbox.add(tx, KIND, payload, id=execution.id, due_ms=scheduled_ms + delay_ms)
-    return len(payload)
+    platform.outbox.add(tx, KIND, pack(*space, execution.id), id=execution.id, due_ms=scheduled_ms + delay_ms)
+    return state.begin(tx, space, execution)

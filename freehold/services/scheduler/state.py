@@ -4,6 +4,7 @@
 ("scheduler", account, region, "s", group, name)       a Schedule
 ("scheduler", account, region, "t", group, name)       its Target, JSON
 ("scheduler", account, region, "due", ms, group, name) what the timer must look at, in due order
+("scheduler", account, region, "run", id)              an Execution until it has ended, whichever way
 ("scheduler", account, region, "gone", hour, token)    client tokens of deletions of the last hours
 
 One timer per account and region wakes for the first row of its due index: schedules that wait cost nothing.
@@ -17,7 +18,7 @@ import msgspec
 
 from freehold.kit.faults import Fault
 from freehold.kit.tuples import after, pack, span, unpack
-from freehold.services.scheduler.model import DEFAULT_GROUP, DELETE, Group, Schedule
+from freehold.services.scheduler.model import DEFAULT_GROUP, DELETE, Execution, Group, Schedule
 from freehold.store.base import ReadTx, Tx
 from freehold.work.timers import Timers
 
@@ -26,6 +27,7 @@ HOUR_MS = 3_600_000
 _encode = msgspec.msgpack.Encoder().encode
 _group = msgspec.msgpack.Decoder(Group).decode
 _schedule = msgspec.msgpack.Decoder(Schedule).decode
+_execution = msgspec.msgpack.Decoder(Execution).decode
 
 
 class Space(NamedTuple):
@@ -181,6 +183,33 @@ def _due(key: bytes) -> tuple[int, str, str]:
     _, _, _, _, due_ms, group, name = unpack(key)
     assert isinstance(due_ms, int)
     return due_ms, str(group), str(name)
+
+
+def begin(tx: Tx, space: Space, execution: Execution) -> int:
+    """Keep an execution until it ends; how many bytes that takes."""
+    value = _encode(execution)
+    tx.put(space.key("run", execution.id), value)
+    return len(value)
+
+
+def execution(tx: ReadTx, space: Space, id: str) -> Execution | None:
+    """An execution that has not ended."""
+    value = tx.get(space.key("run", id))
+    return None if value is None else _execution(value)
+
+
+def end(tx: Tx, space: Space, execution: Execution) -> bool:
+    """The execution ends here, False if it had ended already. After its last one a schedule with ActionAfterCompletion
+    DELETE goes, unless it was changed meanwhile."""
+    key = space.key("run", execution.id)
+    if tx.get(key) is None:
+        return False
+    tx.delete(key)
+    if execution.last:
+        schedule = find(tx, space, execution.group, execution.name)
+        if schedule is not None and schedule.generation == execution.generation:
+            delete(tx, space, schedule)
+    return True
 
 
 def remember_deletion(tx: Tx, space: Space, token: str | None, arn: str, now_ms: int) -> None:
