@@ -11,13 +11,16 @@ from typing import Any
 from freehold.kit.ids import derived
 from freehold.ports import events as port
 from freehold.ports.platform import Platform
+from freehold.services.cloudformation import notifying
 from freehold.services.cloudformation.model import STACK_TYPE, Event, Stack
 from freehold.services.cloudformation.state import Keys
 from freehold.store.base import Tx
 
 
 def announce(tx: Tx, platform: Platform, keys: Keys, stack: Stack, events: Iterable[Event]) -> None:
-    """Emit what `state.add_events` has just written."""
+    """Tell EventBridge, and the topics of the stack, what `state.add_events` has just written."""
+    events = list(events)
+    notifying.notify(tx, platform, keys, stack, events)
     for event in events:
         own = event.type == STACK_TYPE and event.physical_id == stack.id
         detail: dict[str, Any] = {"stack-id": stack.id}

@@ -35,8 +35,6 @@ def refuse_unsupported(request: Request) -> None:
     rollback = request.get("RollbackConfiguration") or {}
     if rollback.get("RollbackTriggers") or rollback.get("MonitoringTimeInMinutes"):
         raise not_implemented("rollback triggers of CloudFormation stacks")
-    if request.get("NotificationARNs"):
-        raise not_implemented("notifications of CloudFormation stacks (NotificationARNs)")
     if request.get("DisableValidation"):
         raise not_implemented("DisableValidation of CloudFormation")
     if (request.get("DeploymentConfig") or {}).get("Mode", "STANDARD") != "STANDARD":
@@ -66,7 +64,7 @@ def asked(request: Request, text: str, held: Definition | None, *, direct: bool)
         frozenset(previous),
         _tags(request["Tags"]) if "Tags" in request else dict(held.tags) if held else {},
         list(request.get("Capabilities", [])),
-        [],
+        list(request.get("NotificationARNs", held.notification_arns if held else [])),
         list(request.get("ResourceTypes", [])),
         direct,
     )

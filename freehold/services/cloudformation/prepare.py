@@ -18,7 +18,7 @@ from freehold.rules.templates import template as templates
 from freehold.rules.templates.document import TemplateError
 from freehold.rules.templates.functions import UNKNOWN, Scope, evaluate, holds_unknown
 from freehold.rules.templates.template import Template
-from freehold.services.cloudformation import capabilities, includes, sam, schema, state
+from freehold.services.cloudformation import capabilities, includes, notifying, sam, schema, state
 from freehold.services.cloudformation.model import MAX_BODY, Definition
 from freehold.services.cloudformation.origin import Origin, fetch_object, ssm_values
 
@@ -91,6 +91,7 @@ async def prepare(
 ) -> Prepared:
     """Everything that can be checked before a stack is touched. Raises Fault."""
     document = await parse(asked.text)
+    await notifying.check(origin, asked.notification_arns, stack_id)
     with refusing():
         templates.check_sections(document)
         declared = templates.load({**document, "Resources": {"None": {"Type": "None"}}, "Outputs": {}}).parameters

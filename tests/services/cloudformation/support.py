@@ -13,7 +13,7 @@ from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack, span
 from freehold.ports.call import Call
 from freehold.ports.events import Event
-from freehold.ports.identity import Principal
+from freehold.ports.identity import Principal, Source
 from freehold.ports.platform import Platform, Settings
 from freehold.ports.resources import (
     ANY,
@@ -26,10 +26,11 @@ from freehold.ports.resources import (
     ResourceContext,
     ResourceType,
 )
+from freehold.ports.topics import Note
 from freehold.services.cloudformation import change_sets, listing, stacks, templates
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.resources import TYPES
-from freehold.store.base import Tx
+from freehold.store.base import ReadTx, Tx
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from tests.support import memory_store
@@ -38,6 +39,24 @@ ACCOUNT, REGION = "111122223333", "eu-west-1"
 PRINCIPAL = Principal(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
 HANDLERS = (stacks, change_sets, listing, templates)
 Request = dict[str, Any]
+
+
+class Topics:
+    """The port Topics: one that exists, and what it got."""
+
+    arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:told"
+
+    def __init__(self) -> None:
+        self.notes: dict[str, Note] = {}
+
+    def check(self, tx: ReadTx, topic_arn: str, source: Source) -> None:
+        assert (source.service, source.account) == ("cloudformation.amazonaws.com", ACCOUNT)
+        if topic_arn != self.arn:
+            raise Fault("NotFound", "Topic does not exist")
+
+    def publish(self, tx: Tx, topic_arn: str, note: Note, *, now_ms: int, source: Source) -> None:
+        self.check(tx, topic_arn, source)
+        self.notes[note.id] = note  # a body that runs again publishes the same
 
 
 class Cloud:
@@ -71,6 +90,7 @@ class Cloud:
             functions=absent,
             identity=absent,
             events=cast(Any, self),
+            topics=cast(Any, Topics()),
         )
         self.platform.resource_types = {kind.name: kind for kind in (*TYPES, *THINGS)}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from freehold.services.cloudformation import sam
-from tests.services.cloudformation.support import Cloud, thing
-from tests.services.cloudformation.test_stacks import run
+from tests.services.cloudformation.support import ACCOUNT, REGION, Cloud, thing
+from tests.services.cloudformation.test_stacks import refused, run
 
 
 def test_every_change_of_a_status_is_told_in_its_order() -> None:
@@ -38,6 +39,40 @@ def test_every_change_of_a_status_is_told_in_its_order() -> None:
             "status-details": {"status": "CREATE_COMPLETE", "status-reason": ""},
             "client-request-token": "token",
         }
+
+    run(body)
+
+
+def test_topics_get_every_event_of_a_stack_as_text() -> None:
+    async def body(cloud: Cloud) -> None:
+        topics: Any = cloud.platform.topics
+        template = {"Resources": {"A": thing(Color="red")}}
+        stack = await cloud.create("s", template, NotificationARNs=[topics.arn])
+        assert stack["NotificationARNs"] == [topics.arn]
+        notes = list(topics.notes.values())
+        assert len(notes) == 5
+        assert {note.subject for note in notes} == {"AWS CloudFormation Notification"}
+        lines = notes[-1].message.splitlines()
+        assert f"StackId='{stack['StackId']}'" in lines
+        assert "ResourceStatus='CREATE_COMPLETE'" in lines
+        assert "ResourceType='AWS::CloudFormation::Stack'" in lines
+        # An update that does not name them keeps them; one that names none has none.
+        topics.notes.clear()
+        await cloud.update("s", {"Resources": {"A": thing(Color="blue")}})
+        assert topics.notes
+        topics.notes.clear()
+        changed = await cloud.update("s", {"Resources": {"A": thing(Color="red")}}, NotificationARNs=[])
+        assert changed["NotificationARNs"] == []
+
+    run(body)
+
+
+def test_topics_of_a_stack_must_be_there() -> None:
+    async def body(cloud: Cloud) -> None:
+        template = {"Resources": {"A": thing(Color="red")}}
+        gone = f"arn:aws:sns:{REGION}:{ACCOUNT}:gone"
+        assert gone in await refused(cloud.create("s", template, NotificationARNs=[gone]))
+        assert "arn:aws:sqs" in await refused(cloud.create("s", template, NotificationARNs=["arn:aws:sqs:a:b:c"]))
 
     run(body)
 

@@ -460,7 +460,6 @@ def test_summaries_and_validation() -> None:
 @pytest.mark.parametrize(
     ("request_", "name"),
     [
-        ({"NotificationARNs": ["arn:aws:sns:x"]}, "NotificationARNs"),
         ({"RollbackConfiguration": {"MonitoringTimeInMinutes": 1}}, "rollback triggers"),
         ({"DisableValidation": True}, "DisableValidation"),
         ({"DeploymentConfig": {"Mode": "EXPRESS"}}, "EXPRESS"),
