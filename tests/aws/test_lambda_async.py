@@ -63,6 +63,12 @@ def queue(on: Client, name: str) -> tuple[str, str]:
     return url, on("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
+def allow(service: str, resource: str, action: str = "sqs:SendMessage") -> str:
+    """A resource policy that lets a service in."""
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def messages(on: Client, url: str) -> list[dict[str, Any]]:
     """What a queue holds; it is empty afterwards."""
     found: list[dict[str, Any]] = []
@@ -138,8 +144,49 @@ def test_a_function_that_invokes_itself_is_stopped_after_sixteen_runs(on: Client
     assert len(messages(on, dead)) == 1
 
 
+def test_a_bus_and_a_function_as_destinations(on: Client, manual: Server, account: str) -> None:
+    url, arn = queue(on, "seen")
+    on("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": allow("events.amazonaws.com", arn)})
+    events = on("events")
+    bus = events.create_event_bus(Name="results")["EventBusArn"]
+    events.put_rule(
+        Name="failed",
+        EventBusName="results",
+        EventPattern=json.dumps(
+            {
+                "source": ["lambda"],
+                "detail-type": ["Lambda Function Invocation Result - Failure"],
+                "detail": {"responsePayload": {"errorType": ["ValueError"]}},
+            }
+        ),
+    )
+    events.put_targets(Rule="failed", EventBusName="results", Targets=[{"Id": "q", "Arn": arn}])
+    failing, after = function(on, "fails", FAILS), function(on, "after", ECHO)
+    functions = on("lambda")
+    functions.put_function_event_invoke_config(
+        FunctionName="fails", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": bus}}
+    )
+    functions.invoke(FunctionName="fails", InvocationType="Event", Payload=b"{}")
+    advance(manual, "1s")
+    (message,) = messages(on, url)
+    event = json.loads(message["Body"])
+    assert event["resources"] == [f"{failing}:$LATEST", bus] and event["account"] == account
+    assert event["detail"]["requestContext"]["condition"] == "RetriesExhausted"
+
+    functions.put_function_event_invoke_config(
+        FunctionName="fails", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": after}}
+    )
+    functions.put_function_event_invoke_config(
+        FunctionName="after", DestinationConfig={"OnSuccess": {"Destination": arn}}
+    )
+    functions.invoke(FunctionName="fails", InvocationType="Event", Payload=b"{}")
+    advance(manual, "1s")
+    (message,) = messages(on, url)
+    assert json.loads(message["Body"])["requestPayload"]["responsePayload"]["errorMessage"] == "no such luck"
+
+
 def test_destinations_and_dead_letters_of_templates(on: Client, manual: Server) -> None:
-    template = {
+    template: dict[str, Any] = {
         "Transform": "AWS::Serverless-2016-10-31",
         "Resources": {
             "Dead": {"Type": "AWS::SQS::Queue"},
@@ -185,6 +232,19 @@ def test_destinations_and_dead_letters_of_templates(on: Client, manual: Server) 
     assert [message["Body"] for message in messages(on, outputs["Dead"])] == ['{"n": 1}']
     (message,) = messages(on, outputs["Next"])
     assert json.loads(message["Body"])["responsePayload"]["errorType"] == "ValueError"
+    settings = template["Resources"]["Function"]["Properties"]
+    for gone in ("DeadLetterQueue", "RecursiveLoop"):
+        del settings[gone]
+    settings["EventInvokeConfig"] = {"DestinationConfig": {"OnSuccess": {"Type": "SQS"}}, "MaximumRetryAttempts": 1}
+    stacks.update_stack(
+        StackName="s", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+    )
+    stacks.get_waiter("stack_update_complete").wait(StackName="s", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    assert "DeadLetterConfig" not in functions.get_function_configuration(FunctionName=outputs["Name"])
+    assert functions.get_function_recursion_config(FunctionName=outputs["Name"])["RecursiveLoop"] == "Terminate"
+    config = functions.get_function_event_invoke_config(FunctionName=outputs["Name"])
+    assert config["MaximumRetryAttempts"] == 1 and "MaximumEventAgeInSeconds" not in config
+    assert ":sqs:" in config["DestinationConfig"]["OnSuccess"]["Destination"]
     stacks.delete_stack(StackName="s")
     stacks.get_waiter("stack_delete_complete").wait(StackName="s", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 

@@ -18,7 +18,7 @@ from freehold.store.base import ReadTx, Store, Tx
 
 class Messages:
     """The ports Queues, Topics and Events, as far as destinations use them. A target whose name ends in "gone" is not
-    there; a FIFO queue wants a group."""
+    there, one that ends in "broken" fails as nothing should; a FIFO queue wants a group."""
 
     def __init__(self) -> None:
         self.sources: list[Source] = []
@@ -26,6 +26,8 @@ class Messages:
     def _take(self, tx: Tx, target: str, id: str, message: Any, source: Source) -> None:
         self.check(tx, target, source)
         self.sources.append(source)
+        if target.endswith("broken"):
+            raise KeyError(target)
         tx.put(pack("sent", target, id), msgspec.msgpack.encode(message))
 
     def check(self, tx: ReadTx, target: str, source: Source) -> None:

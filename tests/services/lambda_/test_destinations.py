@@ -207,6 +207,18 @@ def test_what_cannot_be_delivered_is_counted_and_the_event_ends() -> None:
     run(body)
 
 
+def test_an_event_whose_sending_breaks_ends_without_it() -> None:
+    async def body(world: World) -> None:
+        await world.create()
+        await configure(world, f"{QUEUE}-broken")
+        await invoke(world)
+        await world.settle()
+        assert len(world.runtime.seen) == 1 and await waiting(world) == 0
+        assert await meter(world, "DestinationDeliveryFailures") == 1
+
+    run(body)
+
+
 def test_records_too_large_for_a_topic_lose_their_payloads_if_they_tell_of_a_failure() -> None:
     async def body(world: World) -> None:
         large = b'"' + b"x" * limits.SNS_RECORD + b'"'

@@ -26,7 +26,7 @@ from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.asynchronous.attempts import Again, Attempt, Ended, Throttled, Verdict, backoff_ms
 from freehold.services.lambda_.asynchronous.events import Event
 from freehold.services.lambda_.limits import CONCURRENCY
-from freehold.store.base import LimitExceeded, Tx
+from freehold.store.base import CommitUnknown, Contended, Tx
 from freehold.work.attempt import attempt
 from freehold.work.leases import Lease, LeaseLost, Leases
 from freehold.work.waiting import Alarm
@@ -240,20 +240,33 @@ class _Shard:
         """Write how the attempt ended."""
         if isinstance(verdict, Throttled):
             return
-        try:
-            try:
-                failures = await self._store.transact(self._recorder(key, event, verdict))
-            except LimitExceeded:
-                log.exception("what event %s sends does not fit into a transaction", event.request_id)
-                await self._store.transact(self._recorder(key, event, Ended()))
-                failures = ["DestinationDeliveryFailures"]
-        except LeaseLost:
-            self._lost = True
-            log.warning("another process runs the events of Lambda functions now")
+        failures = await self._commit(key, event, verdict)
+        if failures is None:
             return
         counted = failures if event.begun else ["AsyncEventsReceived", *failures]
         for meter in counted:
             self._platform.meters.add(event.account, event.region, f"AWS/Lambda:{meter}", 1.0, FunctionName=event.name)
+
+    async def _commit(self, key: bytes, event: Event, verdict: Ended | Again) -> list[str] | None:
+        """The meters to count for what could not be delivered; None where another process runs the events now. An event
+        whose sending fails in a way that no destination refuses by ends without it: else it would run for ever."""
+        pause = 0.1
+        while True:
+            outcome = await attempt(self._store.transact(self._recorder(key, event, verdict)))
+            if isinstance(outcome, list):
+                return outcome
+            if isinstance(outcome, LeaseLost):
+                self._lost = True
+                log.warning("another process runs the events of Lambda functions now")
+                return None
+            if isinstance(outcome, (Contended, CommitUnknown)):
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+            elif isinstance(verdict, Ended) and verdict.send is not None:
+                log.error("what event %s sends cannot be sent", event.request_id, exc_info=outcome)
+                verdict = Ended(lambda tx: ["DestinationDeliveryFailures"])
+            else:
+                raise outcome
 
     def _recorder(self, key: bytes, event: Event, verdict: Ended | Again) -> Callable[[Tx], list[str]]:
         def body(tx: Tx) -> list[str]:
