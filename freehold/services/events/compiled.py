@@ -40,6 +40,7 @@ class CompiledBus:
 
     name: BusName
     raw: bytes | None = None
+    id: str = ""
     number: int = 0
     token: str = ""
     index: Index = field(default_factory=Index)
@@ -79,14 +80,14 @@ def current(tx: ReadTx, platform: Platform, name: BusName) -> CompiledBus | None
     if raw is None:
         return CompiledBus(name) if name.name == DEFAULT else None
     bus = rows.decode_bus(raw)
-    if found is not None and found.number > bus.number:
+    if found is not None and found.id == bus.id and found.number > bus.number:
         return found  # a transaction that is being committed has seen more than this snapshot
-    if found is None or not _catch_up(tx, found, bus):
+    if found is None or found.id != bus.id or not _catch_up(tx, found, bus):
         found = _whole(tx, name)
         if len(cache) >= MOST:
             del cache[next(iter(cache))]
         cache[name] = found
-    found.raw, found.number, found.token = raw, bus.number, bus.token
+    found.raw, found.id, found.number, found.token = raw, bus.id, bus.number, bus.token
     found.statements, found.dead_letter_arn = bus.statements, bus.dead_letter_arn
     return found
 

@@ -17,8 +17,10 @@ ENABLED_WITH_TRAIL = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
 class Bus(Struct, omit_defaults=True):
     """An event bus. `number` and `token` change with everything that decides what becomes of an event on it (rules,
-    targets, archives, policy): together they are the version under which the compiled bus is cached."""
+    targets, archives, policy): together they are the version under which the compiled bus is cached. `id` is its own: a
+    bus that is created again under the same name has another."""
 
+    id: str
     number: int
     token: str
     created_s: float

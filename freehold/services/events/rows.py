@@ -64,14 +64,15 @@ def exists(tx: ReadTx, name: BusName) -> bool:
 
 
 def fresh(now_ms: int) -> Bus:
-    """A bus at its beginning. Numbers begin with the time, so that a bus created again never repeats one."""
-    return Bus(now_ms * 1000, "", now_ms / 1000, now_ms / 1000)
+    """A bus at its beginning; `touch` gives it an id and a version."""
+    return Bus("", 0, "", now_ms / 1000, now_ms / 1000)
 
 
 def touch(tx: Tx, name: BusName, row: Bus | None, *, token: str, now_ms: int, rule: str | None = None) -> None:
     """Write the bus with its next version. `row` is the bus as it shall be (None: as it is); `token` is a random text
     chosen before the transaction; `rule` is the rule that changed."""
     row = row or bus(tx, name) or fresh(now_ms)
+    row.id = row.id or token
     row.number += 1
     row.token = token
     row.modified_s = row.modified_s if rule else now_ms / 1000
