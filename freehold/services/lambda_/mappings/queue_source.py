@@ -52,7 +52,7 @@ class QueueSource:
 
     def _record(self, message: Received, until_ms: int) -> Record:
         event = record(message, self._arn, self._region)
-        fields = event | {"body": _parsed(message.body)} if self._filtered else None
+        fields = seen(message, self._arn, self._region) if self._filtered else None
         trace = message.system.get("AWSTraceHeader")
         return Record(message.id, orjson.dumps(event), fields, message.receipt, until_ms, trace)
 
@@ -119,6 +119,11 @@ def record(message: Received, arn: str, region: str) -> dict[str, Any]:
     event["eventSourceARN"] = arn
     event["awsRegion"] = region
     return event
+
+
+def seen(message: Received, arn: str, region: str) -> dict[str, Any]:
+    """A message as filters see it: its body is parsed where it is a JSON object or array."""
+    return record(message, arn, region) | {"body": _parsed(message.body)}
 
 
 def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
