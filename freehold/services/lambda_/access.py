@@ -71,16 +71,9 @@ def check_service(tx: ReadTx, name: FunctionName, source: Source) -> None:
 
     One read of three rows. Raises ResourceNotFoundException, AccessDeniedException.
     """
-    keys, qualifier = state.keys_of(name), name.qualifier
-    if qualifier == LATEST:
-        qualifier = ""
-    wanted = [keys.stamp(name.name), keys.policy(name.name, qualifier)]
-    if qualifier and state.is_number(qualifier):
-        if len(qualifier) > 18 or not int(qualifier):
-            raise state.not_found(name)
-        wanted.append(keys.version(name.name, int(qualifier)))
-    elif qualifier:
-        wanted.append(keys.alias(name.name, qualifier))
+    wanted = _wanted(name)
+    if wanted is None:
+        raise state.not_found(name)
     stamp, policy, *target = tx.get_many(wanted)
     if stamp is None or target == [None]:
         raise state.not_found(name)
@@ -95,7 +88,26 @@ def check_service(tx: ReadTx, name: FunctionName, source: Source) -> None:
         )
 
 
+@lru_cache(maxsize=4_096)
+def _wanted(name: FunctionName) -> tuple[bytes, ...] | None:
+    """The rows that decide about an address: the function's stamp, its policy, its version or alias. None for versions
+    that no function has."""
+    keys, qualifier = state.keys_of(name), name.qualifier
+    if qualifier == LATEST:
+        qualifier = ""
+    wanted = keys.stamp(name.name), keys.policy(name.name, qualifier)
+    if not qualifier:
+        return wanted
+    if not state.is_number(qualifier):
+        return *wanted, keys.alias(name.name, qualifier)
+    if len(qualifier) > 18 or not int(qualifier):
+        return None
+    return *wanted, keys.version(name.name, int(qualifier))
+
+
+@lru_cache(maxsize=1_024)
 def _lets(policy: bytes, name: FunctionName, source: Source) -> bool:
+    """What a policy's row says of a source; a row that changed is another question."""
     caller = resource_policies.Caller("", source.account, source.service)
     context = {"aws:sourcearn": (source.arn,), "aws:sourceaccount": (source.account,)}
     arn = name.arn if name.qualifier == LATEST else name.qualified_arn

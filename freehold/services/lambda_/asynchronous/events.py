@@ -61,6 +61,7 @@ def shard_of(account: str, region: str, name: str) -> int:
     return zlib.crc32(f"{account}/{region}/{name}".encode()) % SHARDS
 
 
+@lru_cache(maxsize=SHARDS)
 def wake_key(shard: int) -> bytes:
     return pack("lambda", "event-wake", shard)
 
@@ -90,9 +91,15 @@ def due_of(key: bytes) -> int:
     return due
 
 
+@lru_cache(maxsize=8_192)
+def _lane(account: str, region: str, name: str) -> tuple[bytes, bytes]:
+    """What the keys of a lane's events begin with, and what news of them wakes."""
+    shard = shard_of(account, region, name)
+    return pack("lambda", "event", shard, account, region, name), wake_key(shard)
+
+
 def _key(event: Event, due_ms: int) -> bytes:
-    shard = shard_of(event.account, event.region, event.name)
-    return pack("lambda", "event", shard, event.account, event.region, event.name, due_ms, event.request_id)
+    return _lane(event.account, event.region, event.name)[0] + pack(due_ms, event.request_id)
 
 
 def _payload_key(event: Event) -> bytes:
@@ -108,7 +115,7 @@ def add(tx: Tx, event: Event, due_ms: int) -> None:
         tx.put(_payload_key(event), payload)
         event = msgspec.structs.replace(event, payload=None, size=len(payload))
     tx.put(_key(event, due_ms), _encode(event))
-    tx.wake(wake_key(shard_of(event.account, event.region, event.name)))
+    tx.wake(_lane(event.account, event.region, event.name)[1])
 
 
 def payload_of(tx: ReadTx, event: Event) -> bytes | None:
