@@ -46,6 +46,8 @@ _encode = msgspec.msgpack.Encoder().encode
 def send(tx: Tx, queue: Queue, drafts: Sequence[Draft], now_ms: int, known: Memory) -> list[tuple[str, str | None]]:
     """Answers message ids and sequence numbers; of a duplicate, those of the message that was taken first."""
     total, last = rows.get_counts(tx, queue)
+    if not total:
+        timing.expire_by(known.timers, tx, queue.place, now_ms + 1000 * queue.record.retention_s)
     answers: list[tuple[str, str | None]] = []
     for draft in drafts:
         deduplication = draft.deduplication or hashlib.sha256(draft.body.encode()).hexdigest()
@@ -91,7 +93,7 @@ def _put(tx: Tx, queue: Queue, draft: Draft, deduplication: str, seq: int, now_m
     groups.join(tx, queue, draft.group, seq, now_ms + 1000 * queue.record.delay_s)
 
 
-def arrive(tx: Tx, queue: Queue, message: Message, state: State, now_ms: int) -> None:
+def arrive(tx: Tx, queue: Queue, message: Message, state: State, now_ms: int, known: Memory) -> None:
     """A message that a redrive policy moves here: it is taken as sent now."""
     total, last = rows.get_counts(tx, queue)
     seq = rows.next_seq(last, now_ms)
@@ -100,6 +102,7 @@ def arrive(tx: Tx, queue: Queue, message: Message, state: State, now_ms: int) ->
     rows.put_state(tx, queue, seq, State(now_ms, state.receives, state.receives, state.first_ms, 0, message.group))
     groups.join(tx, queue, message.group, seq, now_ms)
     rows.put_counts(tx, queue, total + 1, seq)
+    timing.expire_by(known.timers, tx, queue.place, now_ms + 1000 * queue.record.retention_s)
     tx.wake(queue.watch_key)
 
 
@@ -113,12 +116,13 @@ def remove(tx: Tx, queue: Queue, seq: int, group: str, state: State | None, shif
     tx.delete(groups.member_key(queue, group, seq))
 
 
-def send_again(tx: Tx, queue: Queue, draft: Draft, now_ms: int) -> None:
+def send_again(tx: Tx, queue: Queue, draft: Draft, now_ms: int, known: Memory) -> None:
     """Send a message that a move task brings back: it is no duplicate of itself."""
     total, last = rows.get_counts(tx, queue)
     seq = rows.next_seq(last, now_ms)
     _put(tx, queue, draft, draft.deduplication, seq, now_ms)
     rows.put_counts(tx, queue, total + 1, seq)
+    timing.expire_by(known.timers, tx, queue.place, now_ms + 1000 * queue.record.retention_s)
     tx.wake(queue.watch_key)
 
 
@@ -201,7 +205,7 @@ class _Receive:
                     remove(tx, queue, seq, group, state, self.shifts)
                     self.gone += 1
                     message.source = queue.arn
-                    arrive(tx, dead, message, state, now_ms)
+                    arrive(tx, dead, message, state, now_ms, self.known)
                     return None
             if state.received_ms:
                 self.shifts.add(IN_FLIGHT, state.due_ms, -1)

@@ -40,6 +40,8 @@ class Task(msgspec.Struct):
     status: str = RUNNING
     moved: int = 0
     failure: str = ""
+    number: int = 0
+    """Of the queue's tasks, in the order of their beginnings."""
 
 
 _decode = msgspec.msgpack.Decoder(Task).decode
@@ -51,7 +53,7 @@ def _prefix(place: Place) -> bytes:
 
 
 def _key(place: Place, task: Task) -> bytes:
-    return _prefix(place) + pack(task.started_ms, task.id)
+    return _prefix(place) + pack(task.number)
 
 
 def save(tx: Tx, place: Place, task: Task) -> None:
@@ -66,10 +68,12 @@ def tasks(tx: ReadTx, place: Place) -> list[Task]:
 
 def begin(timers: Timers, tx: Tx, place: Place, task: Task) -> None:
     """Record a task and have it run; the oldest that are remembered give way."""
-    for old in tasks(tx, place)[KEPT - 1 :]:
+    earlier = tasks(tx, place)
+    for old in earlier[KEPT - 1 :]:
         tx.delete(_key(place, old))
+    task.number = earlier[0].number + 1 if earlier else 0
     save(tx, place, task)
-    timing.move(timers, tx, place, task.started_ms, task.id)
+    timing.move(timers, tx, place, task.number, task.id, task.started_ms)
 
 
 def forget(tx: Tx, place: Place) -> None:
@@ -92,16 +96,16 @@ def parse_handle(handle: str) -> tuple[str, Place] | None:
         return None
 
 
-async def run(platform: Platform, account: str, region: str, name: str, started_ms: int, task_id: str) -> int | None:
+async def run(platform: Platform, account: str, region: str, name: str, number: int, task_id: str) -> int | None:
     """The timer of a task: move what its rate allows; answers when to go on."""
     place, known = Place(account, region, name), memory(platform)
     while True:
         now_ms = platform.clock.now_ms()
 
         def body(tx: Tx, now_ms: int = now_ms) -> Task | None:
-            raw = tx.get(_prefix(place) + pack(started_ms, task_id))
+            raw = tx.get(_prefix(place) + pack(number))
             task = _decode(raw) if raw is not None else None
-            if task is None or task.status != RUNNING:
+            if task is None or task.id != task_id or task.status != RUNNING:
                 return None
             _step(tx, known, place, task, now_ms)
             save(tx, place, task)
@@ -171,6 +175,6 @@ def _resend(tx: Tx, known: Memory, target: Queue, task: Task, message: Message, 
         message.trace,
     )
     if target.fifo:
-        fifo.send_again(tx, target, draft, now_ms)
+        fifo.send_again(tx, target, draft, now_ms, known)
     else:
-        standard.send(tx, target, [draft], now_ms)
+        standard.send(tx, target, [draft], now_ms, known)

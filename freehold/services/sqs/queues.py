@@ -40,7 +40,6 @@ async def create_queue(call: Call, request: Request) -> Request:
             _dead_letter(call, tx, record, place)
         save(tx, place, record)
         _link(tx, place, "", record.dead_letter_arn)
-        timing.expire_from(platform.timers, tx, place, now_ms + 1000 * record.retention_s)
 
     await platform.store.transact(body)
     return {"QueueUrl": url_of(call, place)}

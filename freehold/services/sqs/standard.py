@@ -18,9 +18,11 @@ _SEEN = b"r"
 """Value of an index row whose message has a state."""
 
 
-def send(tx: Tx, queue: Queue, drafts: Sequence[Draft], now_ms: int) -> list[tuple[str, str | None]]:
+def send(tx: Tx, queue: Queue, drafts: Sequence[Draft], now_ms: int, known: Memory) -> list[tuple[str, str | None]]:
     """Answers message ids, and sequence numbers (none)."""
     total, last = rows.get_counts(tx, queue)
+    if not total:
+        timing.expire_by(known.timers, tx, queue.place, now_ms + 1000 * queue.record.retention_s)
     shifts = None
     for draft in drafts:
         last = rows.next_seq(last, now_ms)

@@ -17,11 +17,9 @@ def send(tx: Tx, queue: Queue, messages: Sequence[Draft], now_ms: int, known: Me
     """Send all or raise. Answers message ids and sequence numbers."""
     for message in messages:
         drafts.check(queue, message)
-    return (
-        fifo.send(tx, queue, messages, now_ms, known)
-        if queue.record.fifo
-        else standard.send(tx, queue, messages, now_ms)
-    )
+    if queue.record.fifo:
+        return fifo.send(tx, queue, messages, now_ms, known)
+    return standard.send(tx, queue, messages, now_ms, known)
 
 
 def receive(tx: Tx, queue: Queue, ask: Ask, known: Memory) -> Taken:

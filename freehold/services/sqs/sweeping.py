@@ -29,16 +29,16 @@ async def due(platform: Platform, key: bytes) -> int | None:
             pass
         return None
     if kind == timing.MOVE:
-        account, region, name, started_ms, task_id = rest
-        assert isinstance(started_ms, int)
-        return await moving.run(platform, str(account), str(region), str(name), started_ms, str(task_id))
+        account, region, name, number, task_id = rest
+        assert isinstance(number, int)
+        return await moving.run(platform, str(account), str(region), str(name), number, str(task_id))
     account, region, name = (str(part) for part in rest)
     place = Place(account, region, name)
     return await (_expire(platform, place) if kind == timing.EXPIRE else _regroup(platform, place))
 
 
 async def _expire(platform: Platform, place: Place) -> int | None:
-    """Remove what has expired; look again when the oldest message will have, or one sent now."""
+    """Remove what has expired; look again when the oldest message will have."""
     known = memory(platform)
     while True:
         now_ms = platform.clock.now_ms()
@@ -73,8 +73,9 @@ def _expire_page(tx: Tx, known: Memory, place: Place, now_ms: int) -> tuple[bool
         rows.add_to_total(tx, queue, -len(page))
         return True, None
     oldest = tx.scan(queue.bodies, queue.bodies + b"\xff", limit=1, max_bytes=1)
-    sent_ms = rows.sent_ms(int.from_bytes(oldest[0][0][-8:], "big")) if oldest else now_ms
-    return False, max(now_ms + 1, sent_ms + retention_ms)
+    if not oldest:
+        return False, None  # the next message sets the timer
+    return False, max(now_ms + 1, rows.sent_ms(int.from_bytes(oldest[0][0][-8:], "big")) + retention_ms)
 
 
 async def _forget(platform: Platform, queue_id: int) -> int | None:

@@ -41,9 +41,9 @@ def regroup(timers: Timers, tx: Tx, place: Place, now_ms: int) -> None:
     timers.set(tx, OWNER, pack(REGROUP, *place), now_ms)
 
 
-def move(timers: Timers, tx: Tx, place: Place, started_ms: int, task_id: str) -> None:
+def move(timers: Timers, tx: Tx, place: Place, number: int, task_id: str, due_ms: int) -> None:
     """Run a message move task."""
-    timers.set(tx, OWNER, pack(MOVE, *place, started_ms, task_id), started_ms)
+    timers.set(tx, OWNER, pack(MOVE, *place, number, task_id), due_ms)
 
 
 def forget(timers: Timers, tx: Tx, queue: Queue, now_ms: int) -> None:
