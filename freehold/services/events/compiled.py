@@ -7,8 +7,9 @@ compile again; only what is too far behind, or was never seen, is compiled whole
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from freehold.rules.patterns import Index, Pattern, eventbridge
@@ -20,6 +21,8 @@ from freehold.store.base import ReadTx
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
+PAGE = 100
+"""Rules that are compiled in one turn of the event loop, where that is possible."""
 MOST = 512
 """Compiled buses in memory; the one that was compiled first makes room."""
 
@@ -47,7 +50,6 @@ class CompiledBus:
     rules: dict[str, Rule] = field(default_factory=dict)
     archives: archiving.Archives = field(default_factory=archiving.Archives)
     statements: list[dict[str, Any]] = field(default_factory=list)
-    dead_letter_arn: str | None = None
 
     def matching(self, document: dict[str, Any]) -> list[Rule]:
         """The rules that an event matches, in the order of their names."""
@@ -84,12 +86,52 @@ def current(tx: ReadTx, platform: Platform, name: BusName) -> CompiledBus | None
         return found  # a transaction that is being committed has seen more than this snapshot
     if found is None or found.id != bus.id or not _catch_up(tx, found, bus):
         found = _whole(tx, name)
-        if len(cache) >= MOST:
-            del cache[next(iter(cache))]
-        cache[name] = found
-    found.raw, found.id, found.number, found.token = raw, bus.id, bus.number, bus.token
-    found.statements, found.dead_letter_arn = bus.statements, bus.dead_letter_arn
+    _keep(cache, found, raw, bus)
     return found
+
+
+def known(platform: Platform, name: BusName) -> bool:
+    """Is the bus compiled, if perhaps not in its last version?"""
+    return name in platform.own.setdefault("events", {})
+
+
+async def warm(platform: Platform, name: BusName) -> None:
+    """Compile a bus that is not known yet page by page, so that one with many rules does not hold up everybody else.
+
+    Rules that change meanwhile are read in one state or the other; `current` then catches up from the first one.
+    """
+    turns: dict[BusName, asyncio.Lock] = platform.own.setdefault("events.warming", {})
+    async with turns.setdefault(name, asyncio.Lock()):
+        if not known(platform, name):
+            raw = await platform.store.read(lambda tx: tx.get(rows.bus_key(name)))
+            if raw is not None:
+                await _warm(platform, name, raw)
+    turns.pop(name, None)
+
+
+async def _warm(platform: Platform, name: BusName, raw: bytes) -> None:
+    bus, last = rows.decode_bus(raw), ""
+    found = CompiledBus(name, archives=await platform.store.read(lambda tx: archiving.load(tx, name)))
+    while page := await platform.store.read(partial(_page, name=name, last=last)):
+        for row in page:
+            _place(found, row.name, row)
+        last = page[-1].name
+        await asyncio.sleep(0)
+    cache: dict[BusName, CompiledBus] = platform.own["events"]
+    if name not in cache:
+        _keep(cache, found, raw, bus)
+
+
+def _page(tx: ReadTx, name: BusName, last: str) -> list[model.Rule]:
+    return rows.rules(tx, name, start_after=last, limit=PAGE)
+
+
+def _keep(cache: dict[BusName, CompiledBus], found: CompiledBus, raw: bytes, bus: model.Bus) -> None:
+    if found.name not in cache and len(cache) >= MOST:
+        del cache[next(iter(cache))]
+    cache[found.name] = found
+    found.raw, found.id, found.number, found.token = raw, bus.id, bus.number, bus.token
+    found.statements = bus.statements
 
 
 def _catch_up(tx: ReadTx, compiled: CompiledBus, bus: model.Bus) -> bool:

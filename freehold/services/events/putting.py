@@ -39,7 +39,10 @@ async def put_events(call: Call, request: Request) -> Result:
         except Refused as refused:
             results.append(refused.describe())
             continue
-        events.append((parse_bus(entry.get("EventBusName"), call.account, call.region), event))
+        bus = parse_bus(entry.get("EventBusName"), call.account, call.region)
+        if not compiled.known(platform, bus):
+            await compiled.warm(platform, bus)
+        events.append((bus, event))
         results.append({"EventId": event.id})
     if events:
 

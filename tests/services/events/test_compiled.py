@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -65,17 +66,42 @@ def test_what_is_too_far_behind_is_compiled_whole(monkeypatch: pytest.MonkeyPatc
             await house("DisableRule", Name="r")
             await house("EnableRule", Name="r")
         await house.put()
-        assert counts["whole"] == 2 and len(house.written) == 2
+        assert counts["whole"] == 1 and len(house.written) == 2
+
+    run()
+
+
+def test_a_process_that_starts_reads_the_rules_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = counted(monkeypatch)
+
+    @scenario
+    async def run(house: EventBridge) -> None:
+        for number in range(compiled.PAGE + 5):
+            await house.rule(f"r{number}", pattern=f'{{"detail": {{"n": [{number}]}}}}')
+        await house.rule("z", {"Arn": QUEUE})
+        await house.put()
+        house.platform.own.clear()
+        before = dict(counts)
+        await asyncio.gather(*(house.put() for _ in range(5)))
+        assert len(house.written) == 6
+        assert (counts["whole"], counts["add"]) == (before["whole"], before["add"] + compiled.PAGE + 6)
 
     run()
 
 
 @scenario
-async def test_a_process_that_starts_finds_the_rules_in_the_store(house: EventBridge) -> None:
-    await house.rule("r", {"Arn": QUEUE})
+async def test_rules_that_change_while_a_bus_is_compiled_are_not_missed(house: EventBridge) -> None:
+    for number in range(3 * compiled.PAGE):
+        await house.rule(f"r{number:04d}", pattern='{"source": ["else"]}')
     house.platform.own.clear()
+    warming = asyncio.create_task(compiled.warm(house.platform, BusName(ACCOUNT, REGION, "default")))
+    await asyncio.sleep(0)
+    await house.rule("a", {"Arn": QUEUE})
+    await house("DeleteRule", Name="r0001")
+    await warming
     await house.put()
-    assert len(house.written) == 1
+    bus = await house.store.read(lambda tx: compiled.current(tx, house.platform, BusName(ACCOUNT, REGION, "default")))
+    assert bus is not None and len(bus.rules) == 3 * compiled.PAGE and len(house.written) == 1
 
 
 @scenario
