@@ -8,7 +8,7 @@ dropping the overlay is the rollback.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from freehold.store.base import LimitExceeded, StoreError
@@ -148,6 +148,11 @@ class Layer:
             insort(self._order, key)
         self.pending[key] = value
 
+    @property
+    def below(self) -> Base:
+        """What it lies over."""
+        return self._base
+
     def rebase(self, base: Base) -> None:
         """Lie over `base`, which has come to hold the rows of the layer that was below."""
         self._base = base
@@ -198,6 +203,11 @@ class Overlay(Layer):
     def empty(self) -> bool:
         """Nothing is to be written and nobody to be woken."""
         return not (self.pending or self.appends or self.wakes)
+
+    @property
+    def written(self) -> Iterable[bytes]:
+        """The keys of all rows that it writes; of appends only once they are absorbed."""
+        return self.pending if not self.appends else [*self.pending, *(log + s.value for log, _, s in self.appends)]
 
     @property
     def size(self) -> int:

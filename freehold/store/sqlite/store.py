@@ -19,8 +19,9 @@ import apsw
 from freehold.store.base import ReadTx, StoreError, Tx
 from freehold.store.overlay import Overlay, View
 from freehold.store.sqlite import schema
+from freehold.store.sqlite.cache import CachedTable, DurableTable
 from freehold.store.sqlite.checkpoint import Checkpoints
-from freehold.store.sqlite.readers import Gate, Readers, in_snapshot
+from freehold.store.sqlite.readers import Gate, Readers
 from freehold.store.sqlite.table import KvTable
 from freehold.store.sqlite.writer import Group, Outcome, Writer
 from freehold.store.watches import KeyWatch, Watches
@@ -48,11 +49,13 @@ class SqliteStore:
         self._connection = schema.connect(file)
         self._writing = writer
         table = KvTable(self._connection)
-        self._view = View(table)
+        self._cache = CachedTable(table)
+        self._durable = DurableTable(self._connection, table, self._cache)
+        self._view = View(self._durable)
         gate = Gate()
         self._readers = Readers(file, readers, gate)
         self._checkpoints = Checkpoints(file, writer, gate)
-        self._writer = Writer(writer, self._checkpoints, table, self._landed, die)
+        self._writer = Writer(writer, self._checkpoints, self._cache, self._landed, die)
         self._watches = Watches()
         self._waiting: deque[tuple[Callable[[Tx], Any], asyncio.Future[Outcome]]] = deque()
         self._starting = False
@@ -74,12 +77,15 @@ class SqliteStore:
 
     async def read(self, body: Callable[[ReadTx], T]) -> T:
         self._check_open()
+        writer, durable = self._writer, self._durable
+        committing = not writer.idle  # only this thread ends that, so no commit can land between two statements
+        durable.begin(writer.gathering.layer, committing=committing)
         try:
-            if self._writer.idle:  # only this thread ends that, so no commit can land between two statements
-                return body(self._view)
-            return in_snapshot(self._connection, self._view, body)
+            return body(self._view)
         except apsw.Error as error:
             raise StoreError(f"the store cannot be read: {error}") from error
+        finally:
+            durable.end()
 
     async def read_many(self, body: Callable[[ReadTx], T]) -> T:
         self._check_open()
@@ -127,6 +133,8 @@ class SqliteStore:
     def _join(self, overlay: Overlay | None, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
         writer = self._writer
         writer.join_group(overlay, future, outcome)
+        if overlay is not None:
+            self._cache.forget(overlay.written)
         if not writer.idle:
             return
         if len(writer.gathering.outcomes) >= EAGER:

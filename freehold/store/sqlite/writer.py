@@ -142,8 +142,9 @@ class Writer:
 
     def _fail(self, group: Group, error: Exception) -> None:
         """Nobody is told of this group or a later one; a group whose checkpoint failed was told before."""
-        self.broken = StoreError(f"the store stopped: {error}")
+        # First of all the end: whoever hears that the store is broken would say so too, while the process is ending.
         self._die(f"freehold: the store could not write ({error}); stopping, since nothing more could be made durable")
+        self.broken = StoreError(f"the store stopped: {error}")
         with self._lock:
             late, self.gathering = self.gathering, Group(Layer(self._base))
         for failed in (group, late):
