@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from freehold.front import control, core, hosts
@@ -42,6 +43,7 @@ class App:
             await _lifespan(receive, send)
             return
         request = _request(scope)
+        request.gone = partial(_gone, receive)
         request_id = self.platform.ids.uuid()
         try:
             try:
@@ -123,6 +125,11 @@ class App:
 
 
 STREAMED_DOORS: frozenset[str] = frozenset()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _with_request_id(response: Response, request_id: str) -> Response:

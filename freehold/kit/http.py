@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
@@ -26,6 +26,8 @@ class Request:
     raw_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     raw_path: str | None = None
     """The path as signed, where front rewrote `path` (virtual-hosted buckets)."""
+    gone: Callable[[], Awaitable[None]] | None = None
+    """Returns when the client has gone away (or was answered). Only after the body was read, and once."""
 
     @property
     def host(self) -> str:

@@ -114,7 +114,9 @@ async def receive_message(call: Call, request: Request) -> Request:
                 "that is not valid for this queue type"
             )
 
-    poll = polling.Poll(call.platform, place, most, visibility_s, digest, check)
+    poll = polling.Poll(
+        call.platform, place, most, visibility_s, digest, check, call.http.gone if call.http is not None else None
+    )
     queue, taken = await poll.receive(wait_s)
     if not taken.deliveries:
         return {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 from freehold.ports.platform import Platform
 from freehold.services.sqs import state
@@ -14,7 +15,8 @@ from freehold.store.base import ReadTx, Tx
 
 
 class Poll:
-    """One receive from a queue. `check` refuses (raises Fault) what may not be."""
+    """One receive from a queue. `check` refuses (raises Fault) what may not be; `gone` returns when whoever asked has
+    gone away."""
 
     def __init__(
         self,
@@ -24,9 +26,11 @@ class Poll:
         visibility_s: int | None,
         attempt: bytes = b"",
         check: Callable[[Queue], None] | None = None,
+        gone: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._platform, self._place = platform, place
         self._most, self._visibility_s, self._attempt, self._check = most, visibility_s, attempt, check
+        self._gone = gone
         self._memory = memory(platform)
 
     async def receive(self, wait_s: int | None) -> tuple[Queue, Taken]:
@@ -36,12 +40,26 @@ class Poll:
         queue, taken = await self.once()
         if wait_s is None:
             wait_s = queue.record.wait_s
-        due_ms = begun_ms + 1000 * wait_s
-        while not taken.deliveries and wait_s:
-            left_s = begun_s + wait_s - clock.monotonic()
+        if taken.deliveries or not wait_s:
+            return queue, taken
+        # Nobody takes a message for a client that went away while it waited.
+        leaving = asyncio.ensure_future(self._gone()) if self._gone is not None else None
+        try:
+            return await self._wait(queue, begun_ms + 1000 * wait_s, begun_s + wait_s, leaving)
+        finally:
+            if leaving is not None:
+                leaving.cancel()
+
+    async def _wait(
+        self, queue: Queue, due_ms: int, due_s: float, leaving: asyncio.Future[None] | None
+    ) -> tuple[Queue, Taken]:
+        clock, taken = self._platform.clock, Taken()
+        while not taken.deliveries:
+            left_s = due_s - clock.monotonic()
             if left_s <= 0 or clock.now_ms() >= due_ms:
                 break
-            if not await pollers(self._platform, self._memory, self._place).wait(due_ms, left_s, self._most):
+            line = pollers(self._platform, self._memory, self._place)
+            if not await line.wait(due_ms, left_s, self._most, leaving):
                 break
             queue, taken = await self.once()
         return queue, taken

@@ -34,6 +34,9 @@ class _Poll:
         self.most = most
         self.future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
+    def left(self, leaving: asyncio.Future[None]) -> None:
+        _end(self.future, False)
+
 
 class Pollers:
     """The long polls of one queue. `look(most)` counts ready messages, up to `most`."""
@@ -44,10 +47,12 @@ class Pollers:
         self._look = look
         self._line: deque[_Poll] = deque()
 
-    async def wait(self, due_ms: int, left_s: float, most: int) -> bool:
-        """Stand in line until it is worth looking for messages (True), or until service time `due_ms` or `left_s` real
-        seconds (False)."""
+    async def wait(self, due_ms: int, left_s: float, most: int, leaving: asyncio.Future[None] | None = None) -> bool:
+        """Stand in line until it is worth looking for messages (True), or until service time `due_ms`, `left_s` real
+        seconds or the end of `leaving` (False)."""
         poll = _Poll(due_ms, most)
+        if leaving is not None:
+            leaving.add_done_callback(poll.left)
         self._line.append(poll)
         self._alarm.ring()
         timeout = asyncio.get_running_loop().call_later(left_s, _end, poll.future, False)
@@ -58,6 +63,8 @@ class Pollers:
             raise
         finally:
             timeout.cancel()
+            if leaving is not None:
+                leaving.remove_done_callback(poll.left)
             if poll in self._line:
                 self._line.remove(poll)
 
