@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 Aws = Callable[..., Any]
+SENDS = """
+import boto3, json, os
+def handler(event, context):
+    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(event))
+"""
 
 
 class Listener:
@@ -173,3 +180,49 @@ def test_stacks_configure_notifications(aws: Aws, account: str) -> None:
     found = s3.get_bucket_notification_configuration(Bucket=name)
     found.pop("ResponseMetadata")
     assert found == {}
+
+
+def test_functions_must_let_the_bucket_in(aws: Aws, account: str, bucket: str) -> None:
+    functions, s3 = aws("lambda"), aws("s3")
+    queue = Listener(aws, account)
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", SENDS)
+    arn = functions.create_function(
+        FunctionName="f", Runtime="python3.12", Handler="app.handler", Role=f"arn:aws:iam::{account}:role/any",
+        Code={"ZipFile": package.getvalue()}, Environment={"Variables": {"QUEUE": queue.url}},
+    )["FunctionArn"]  # fmt: skip
+    configured = [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+    with pytest.raises(ClientError, match="Unable to validate") as caught:
+        notify(aws, bucket, LambdaFunctionConfigurations=configured)
+    error: Any = caught.value.response["Error"]
+    assert error["ArgumentValue1"] == f"Not authorized to invoke function [{arn}]"
+    functions.add_permission(
+        FunctionName="f", StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com",
+        SourceArn=f"arn:aws:s3:::{bucket}", SourceAccount=account,
+    )  # fmt: skip
+    notify(aws, bucket, LambdaFunctionConfigurations=configured)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    [event] = queue.messages()
+    assert event["Records"][0]["s3"]["object"]["key"] == "k"
+
+
+def test_topics_hear_with_a_subject(aws: Aws, account: str, bucket: str) -> None:
+    sns, s3 = aws("sns"), aws("s3")
+    queue = Listener(aws, account, open_to="sns.amazonaws.com")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
+    configured = [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]
+    with pytest.raises(ClientError, match="Unable to validate") as caught:
+        notify(aws, bucket, TopicConfigurations=configured)
+    error: Any = caught.value.response["Error"]
+    assert error["ArgumentValue1"].startswith("Permissions on the destination topic do not allow S3")
+    sns.set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=policy("s3.amazonaws.com", "sns:Publish", topic)
+    )
+    notify(aws, bucket, TopicConfigurations=configured)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    found = queue.messages(2)
+    assert {one["Subject"] for one in found} == {"Amazon S3 Notification"}
+    [record] = [json.loads(one["Message"])["Records"][0] for one in found if "Records" in one["Message"]]
+    assert record["s3"]["object"]["size"] == 5
