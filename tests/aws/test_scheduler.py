@@ -74,40 +74,47 @@ def test_a_day_of_a_schedule_arrives_in_a_queue(on: Aws, manual: Server) -> None
     assert len(times) == 24 and sorted(times) == sorted(set(times))
 
 
-def test_fifo_topic_bus_and_universal_targets(on: Aws, manual: Server) -> None:
-    scheduler, arn_of_role = on("scheduler"), role(on)
-    fifo_url, fifo = queue(on, "f.fifo", FifoQueue="true", ContentBasedDeduplication="true")
-    url, arn = queue(on, "behind")
+def once(on: Aws, manual: Server, **target: Any) -> None:
+    """A schedule that fires now."""
+    on("scheduler").create_schedule(
+        Name="s", ScheduleExpression="rate(365 days)", FlexibleTimeWindow=OFF, Target={"RoleArn": role(on), **target}
+    )
+    advance(manual, "1m")
+
+
+def test_a_fifo_queue_as_target(on: Aws, manual: Server) -> None:
+    url, arn = queue(on, "f.fifo", FifoQueue="true", ContentBasedDeduplication="true")
+    once(on, manual, Arn=arn, SqsParameters={"MessageGroupId": "g"}, Input="one")
+    assert [message["Body"] for message in drain(on, url)] == ["one"]
+
+
+def test_a_topic_as_target(on: Aws, manual: Server) -> None:
+    url, arn = queue(on)
     policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}]}
     on("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
     topic = on("sns").create_topic(Name="t")["TopicArn"]
     on("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
-    on("events").put_rule(Name="r", EventPattern='{"source": ["my.clock"]}')
+    once(on, manual, Arn=topic, Input="two")
+    assert [message["Body"] for message in drain(on, url)] == ["two"]
+
+
+def test_a_bus_as_target(on: Aws, manual: Server) -> None:
+    url, arn = queue(on)
+    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}]}
+    on("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    on("events").put_rule(Name="r", EventPattern='{"source": ["my.clock"], "detail-type": ["tick"]}')
     on("events").put_targets(Rule="r", Targets=[{"Id": "q", "Arn": arn, "InputPath": "$.detail"}])
     bus = on("events").describe_event_bus()["Arn"]
-    targets: dict[str, dict[str, Any]] = {
-        "fifo": {"Arn": fifo, "SqsParameters": {"MessageGroupId": "g"}, "Input": "one"},
-        "topic": {"Arn": topic, "Input": "two"},
-        "bus": {
-            "Arn": bus,
-            "EventBridgeParameters": {"DetailType": "tick", "Source": "my.clock"},
-            "Input": '{"n": 3}',
-        },
-        "sdk": {
-            "Arn": "arn:aws:scheduler:::aws-sdk:sqs:sendMessage",
-            "Input": json.dumps({"QueueUrl": url, "MessageBody": "four"}),
-        },
-    }
-    for name, target in targets.items():
-        scheduler.create_schedule(
-            Name=name,
-            ScheduleExpression="rate(365 days)",
-            FlexibleTimeWindow=OFF,
-            Target={**target, "RoleArn": arn_of_role},
-        )
-    advance(manual, "1m")
-    assert [message["Body"] for message in drain(on, fifo_url)] == ["one"]
-    assert sorted(message["Body"] for message in drain(on, url)) == ["four", "two", '{"n":3}']
+    parameters = {"DetailType": "tick", "Source": "my.clock"}
+    once(on, manual, Arn=bus, EventBridgeParameters=parameters, Input='{"n": 3}')
+    assert [json.loads(message["Body"]) for message in drain(on, url)] == [{"n": 3}]
+
+
+def test_an_operation_as_universal_target(on: Aws, manual: Server) -> None:
+    url, _ = queue(on)
+    text = json.dumps({"QueueUrl": url, "MessageBody": "four"})
+    once(on, manual, Arn="arn:aws:scheduler:::aws-sdk:sqs:sendMessage", Input=text)
+    assert [message["Body"] for message in drain(on, url)] == ["four"]
 
 
 def test_what_fails_ends_in_the_dead_letter_queue(on: Aws, manual: Server) -> None:
