@@ -31,7 +31,8 @@ class Endpoint:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 said = b"{}"
-                status, extra = 200, {}
+                status = 200
+                extra: dict[str, str] = {}
                 if self.path.startswith("/token"):
                     endpoint.tokens += 1
                     said = json.dumps({"access_token": f"t{endpoint.tokens}", "expires_in": 3600}).encode()
@@ -146,9 +147,10 @@ def test_secrets_are_never_shown(aws: Aws, account: str, endpoint: Endpoint) -> 
     assert [each["Name"] for each in events.list_api_destinations()["ApiDestinations"]] == ["d"]
     events.delete_api_destination(Name="d")
     events.delete_connection(Name="c")
-    for look in (lambda: events.describe_connection(Name="c"), lambda: events.describe_api_destination(Name="d")):
-        with pytest.raises(ClientError, match="ResourceNotFoundException"):
-            look()
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        events.describe_connection(Name="c")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        events.describe_api_destination(Name="d")
 
 
 def test_oauth_tokens_are_fetched_once_and_again_after_401(aws: Aws, account: str, endpoint: Endpoint) -> None:
