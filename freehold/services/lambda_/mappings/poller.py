@@ -211,7 +211,8 @@ class Poller:
         failed = await self._invoke(batch)
         processed = batch if not failed else [record for record in batch if record.id not in failed]
         if failed:
-            self._scaling.failed()
+            if not self._partial:  # who reports failures one by one expects them (Lambda: "Handling errors...")
+                self._scaling.failed()
             self._count("FailedInvokeEventCount", len(batch) - len(processed))
         await self._settle(processed, [record for record in batch if record.id in failed])
         return not failed
