@@ -24,6 +24,9 @@ class Outgoing:
     """None: the queue's own delay."""
     trace: str | None = None
     """The system attribute AWSTraceHeader."""
+    unsigned: bool = False
+    """The body lacks its signature: whoever receives it gets what `Topics.signed` makes of it, always the same and as long
+    as this. A signature costs more than the sending, and most messages are received by those who look at none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,4 +34,9 @@ class Topics(Protocol):
 
     def check(self, tx: ReadTx, topic_arn: str, source: Source) -> None:
         """Raise the Fault that `publish` would raise for this topic and source."""
+        ...
+
+    async def signed(self, bodies: Sequence[str]) -> list[str]:
+        """Bodies of queues' messages that were sent `unsigned` (ports.queues.Outgoing), with their signatures. The same
+        body always gets the same signature. About 0.4 ms each, in a thread."""
         ...

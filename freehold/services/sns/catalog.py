@@ -59,7 +59,7 @@ class Compiled:
             self.pending += 1
             return
         target = self.targets[found.id] = Target(self.topic, found)
-        if found.protocol in ("lambda", "email-json") or (found.protocol == "sqs" and not found.raw):
+        if found.protocol in ("lambda", "email-json"):
             self.signing_protocols.add(found.protocol)
         policy = found.attributes.get("FilterPolicy")
         if policy is None:

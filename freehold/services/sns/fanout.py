@@ -93,7 +93,7 @@ class Fan:
         self.message_id, self.published_ms, self._sequence = message_id, published_ms, sequence
         self._timestamp = iso8601(published_ms / 1000)
         self._source = Source(SERVICE, topic.arn, topic.topic.account)
-        self._envelopes: dict[str, envelope.Parts] = {}
+        self._envelopes: dict[tuple[str, bool], envelope.Parts] = {}
         self._base = platform.settings.url
         self._unsubscribe = envelope.link(self._base, "Unsubscribe", SubscriptionArn="")
         self.records: list[Record] = []
@@ -180,13 +180,14 @@ class Fan:
             if len(draft.attributes) > MAX_RAW_ATTRIBUTES:
                 raise Fault("InvalidParameterValue", f"A raw message has at most {MAX_RAW_ATTRIBUTES} attributes.")
             return Outgoing(id, text, draft.attributes, group, deduplication, None, draft.trace)
-        return Outgoing(id, self.envelope(text, target), {}, group, deduplication, None, draft.trace)
+        body = self.envelope(text, target, signed=False)
+        return Outgoing(id, body, {}, group, deduplication, None, draft.trace, unsigned=True)
 
-    def envelope(self, text: str, target: Target) -> str:
-        """The JSON envelope with a text."""
-        parts = self._envelopes.get(text)
+    def envelope(self, text: str, target: Target, *, signed: bool) -> str:
+        """The JSON envelope with a text; queues sign theirs when it is received."""
+        parts = self._envelopes.get((text, signed))
         if parts is None:
-            parts = self._envelopes[text] = envelope.Parts(
+            parts = self._envelopes[text, signed] = envelope.Parts(
                 message_id=self.message_id,
                 topic_arn=self.topic.arn,
                 subject=self.draft.subject,
@@ -195,7 +196,7 @@ class Fan:
                 attributes=self.draft.attributes,
                 sequence=self._sequence,
                 version=self.topic.signature_version,
-                signature=self._signature(text),
+                signature=self._signature(text) if signed else envelope.UNSIGNED,
                 certificate_url=self.certificate_url,
                 unsubscribe_url=self._unsubscribe,
             )
@@ -244,7 +245,7 @@ class Fan:
                 to=target.endpoint,
                 sender=topic.attributes.get("DisplayName") or "AWS Notifications",
                 subject=draft.subject or "AWS Notification Message",
-                body=text if kind == "email" else self.envelope(text, target),
+                body=text if kind == "email" else self.envelope(text, target, signed=True),
                 unsubscribeUrl=self._unsubscribe + target.arn,
                 messageId=self.message_id,
                 **common,

@@ -133,9 +133,6 @@ async def _record(platform: Platform, found: _Found, job: Job, code: int, said: 
         return
     now_ms = platform.clock.now_ms()
     draft = Draft(job.text, job.subject, job.attributes, trace=job.trace)
-    timestamp = iso8601(job.published_ms / 1000)
-    if not success and target.dead_letter is not None and not target.raw:
-        await asyncio.to_thread(fanout.sign, topic, draft, job.text, job.message_id, timestamp)
 
     def body(tx: Tx) -> None:
         redriven = False
@@ -196,7 +193,7 @@ async def _message(platform: Platform, found: _Found, job: Job) -> tuple[bytes, 
     draft = Draft(job.text, job.subject, job.attributes)
     await asyncio.to_thread(fanout.sign, topic, draft, job.text, job.message_id, timestamp)
     fan = fanout.Fan(platform, topic, draft, job.message_id, job.published_ms, None)
-    return fan.envelope(job.text, target).encode(), headers
+    return fan.envelope(job.text, target, signed=True).encode(), headers
 
 
 async def confirmation(

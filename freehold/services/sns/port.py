@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from freehold.ports.identity import Source
 from freehold.ports.topics import Note
-from freehold.services.sns import fanout, messages
+from freehold.services.sns import envelope, fanout, messages, signing
 from freehold.services.sns.catalog import compiled
 from freehold.services.sns.messages import Draft
 from freehold.services.sns.model import invalid, parse_topic
@@ -38,3 +40,8 @@ class TopicsPort:
     def check(self, tx: ReadTx, topic_arn: str, source: Source) -> None:
         """Raise the Fault that `publish` would raise for this topic and source."""
         compiled(tx, self._platform, parse_topic(topic_arn)).guard.admit_service(source, "Publish")
+
+    async def signed(self, bodies: Sequence[str]) -> list[str]:
+        """Sign envelopes in queues (ports.topics.Topics)."""
+        signer = await signing.ensure(self._platform)
+        return await asyncio.to_thread(lambda: [envelope.signed(body, signer) for body in bodies])

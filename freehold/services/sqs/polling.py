@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from freehold.ports.platform import Platform
 from freehold.services.sqs import state
 from freehold.services.sqs.catalog import Memory, memory
+from freehold.services.sqs.digests import of_body
 from freehold.services.sqs.model import Place, Queue
 from freehold.services.sqs.receiving import Ask, Taken
 from freehold.services.sqs.waiting import Look, Pollers
@@ -83,7 +84,16 @@ class Poll:
         while ready:
             queue, taken = await store.transact(take, lane=self._place.watch_key)
             ready = taken.more and not taken.deliveries
+        if any(not delivery.message.md5 for delivery in taken.deliveries):
+            await self._sign(taken)
         return queue, taken
+
+    async def _sign(self, taken: Taken) -> None:
+        """Messages of topics get their signatures when they are received (ports.queues.Outgoing.unsigned)."""
+        found = [delivery.message for delivery in taken.deliveries if not delivery.message.md5]
+        signed = await self._platform.topics.signed([message.body for message in found])
+        for message, body in zip(found, signed, strict=True):
+            message.body, message.md5 = body, of_body(body.encode())
 
     def _find(self, tx: ReadTx) -> Queue:
         queue = self._memory.existing(tx, self._place)

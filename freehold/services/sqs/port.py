@@ -123,7 +123,7 @@ def _draft(message: Outgoing, sender: str) -> Draft:
         )
     if not message.body:
         raise Fault("MissingParameter", "The request must contain the parameter MessageBody.")
-    return drafts.make(
+    draft = drafts.make(
         message.id,
         message.body,
         sender,
@@ -133,6 +133,9 @@ def _draft(message: Outgoing, sender: str) -> Draft:
         message.delay_s,
         message.trace or "",
     )
+    if message.unsigned:
+        draft.md5 = ""  # of what is received, that is: made then (polling.py)
+    return draft
 
 
 def _received(queue: Queue, delivery: Delivery) -> Received:
