@@ -20,6 +20,28 @@ MAX_POLICY = 10_240
 """Bytes of a bus's policy."""
 
 
+SUPPLIED = frozenset(
+    (
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalisawsservice",
+        "aws:principalservicename",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "events:creatoraccount",
+        "events:detail-type",
+        "events:eventbusinvocation",
+        "events:source",
+        # No account is in an organization: these are absent, as on AWS for an account that is in none.
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:sourceorgid",
+        "aws:sourceorgpaths",
+    )
+)
+"""Condition keys that a policy may ask about: one with others would not act as written."""
+
+
 def document_of(statements: Sequence[Mapping[str, Any]]) -> str:
     """The policy as DescribeEventBus shows it."""
     return orjson.dumps({"Version": "2012-10-17", "Statement": list(statements)}).decode()
@@ -40,7 +62,14 @@ def decide(
     """ALLOW, DENY, or None where the policy says nothing."""
     if not statements:
         return None
-    return _compiled(document_of(statements)).decide(caller, action, resource, request_context(context))
+    known = {
+        "aws:PrincipalAccount": caller.account if caller.arn else None,
+        "aws:PrincipalArn": caller.arn or None,
+        "aws:PrincipalIsAWSService": "true" if caller.service else "false",
+        "aws:PrincipalServiceName": caller.service,
+        **context,
+    }
+    return _compiled(document_of(statements)).decide(caller, action, resource, request_context(known))
 
 
 def allows(
@@ -52,8 +81,7 @@ def allows(
     context: Mapping[str, str | None],
 ) -> bool:
     """May a principal of another account do this?"""
-    known = {"aws:PrincipalAccount": account, "aws:PrincipalArn": arn, **context}
-    return decide(statements, Caller(arn, account), action, resource, known) == ALLOW
+    return decide(statements, Caller(arn, account), action, resource, context) == ALLOW
 
 
 def denies(
@@ -65,13 +93,16 @@ def denies(
     context: Mapping[str, str | None],
 ) -> bool:
     """Does the policy deny this explicitly? Then a principal of the own account may not either."""
-    known = {"aws:PrincipalAccount": account, "aws:PrincipalArn": arn, **context}
-    return decide(statements, Caller(arn, account), action, resource, known) == DENY
+    return decide(statements, Caller(arn, account), action, resource, context) == DENY
 
 
 def context_of(event: Event) -> dict[str, str | None]:
     """What an event brings to the conditions of a policy."""
-    return {"events:source": event.document["source"], "events:detail-type": event.document["detail-type"]}
+    return {
+        "events:source": event.document["source"],
+        "events:detail-type": event.document["detail-type"],
+        "events:eventBusInvocation": "true" if event.hops else "false",
+    }
 
 
 def denied(arn: str, action: str, resource: str) -> Fault:

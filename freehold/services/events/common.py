@@ -7,7 +7,6 @@ from typing import Any
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.ports.identity import Principal
 from freehold.services.events import bus_policies, rows
 from freehold.services.events.model import Bus, Rule
 from freehold.services.events.names import DEFAULT, BusName, parse_bus
@@ -44,17 +43,22 @@ def require_bus(tx: ReadTx, call: Call, bus: BusName) -> Bus | None:
     """The row of a bus that the caller may use for this operation. None: a default bus on which nothing was set yet."""
     row = rows.bus(tx, bus)
     if call.principal.account != bus.account:
-        check_access(row, bus, call.principal, call.operation.name)
+        _check_access(tx, row, call, bus)
     if row is None and bus.name != DEFAULT:
         raise no_bus(bus)
     return row
 
 
-def check_access(row: Bus | None, bus: BusName, principal: Principal, operation: str) -> None:
+def _check_access(tx: ReadTx, row: Bus | None, call: Call, bus: BusName) -> None:
     """Let a principal of another account pass only where the policy of the bus allows it."""
-    action = f"events:{operation}"
-    if row is None or not bus_policies.allows(row.statements, principal.arn, principal.account, action, bus.arn, {}):
-        raise bus_policies.denied(principal.arn, action, bus.arn)
+    principal, operation = call.principal, call.operation.name
+    name = call.params.get("Name") if operation.endswith("Rule") else call.params.get("Rule")
+    rule = rows.rule(tx, bus, name) if name else None
+    context = {"events:creatorAccount": rule.created_by if rule is not None else principal.account}
+    action, resource = f"events:{operation}", bus.rule_arn(name) if name else bus.arn
+    statements = row.statements if row is not None else []
+    if not bus_policies.allows(statements, principal.arn, principal.account, action, resource, context):
+        raise bus_policies.denied(principal.arn, action, resource)
 
 
 def require_rule(tx: ReadTx, bus: BusName, name: str) -> Rule:

@@ -154,7 +154,7 @@ def _expand(
 ) -> None:
     arns = list(only) if isinstance(only, (set, frozenset, list, tuple)) else None
     rest = _Rest(bus.account, bus.region, bus.name, event.text, event.trace, event.hops, arns, after)
-    id = derived(event.id, bus.arn, after)
+    id = derived(event.seed, bus.arn, after)
     platform.outbox.add(tx, EXPAND, msgpack.encode(rest), id=id, due_ms=now_ms)
 
 
@@ -187,14 +187,15 @@ def to_bus(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) ->
     bus = compiled.current(tx, platform, other)
     if bus is None:
         raise Undeliverable("NO_RESOURCE", f"Event bus {other.name} does not exist.")
+    passed = event.passed_on()
     if other.account != order.bus.account:
-        _check_sender(bus, order)
-    accept_on(tx, platform, bus, event.passed_on(), now_ms=now_ms, room=room)
+        _check_sender(bus, order, passed)
+    accept_on(tx, platform, bus, passed, now_ms=now_ms, room=room)
 
 
-def _check_sender(bus: CompiledBus, order: Order) -> None:
+def _check_sender(bus: CompiledBus, order: Order, event: Event) -> None:
     account = order.bus.account
     arn = order.target.source.role or f"arn:aws:iam::{account}:root"
-    context = {"aws:SourceArn": order.rule_arn, "aws:SourceAccount": account, **bus_policies.context_of(order.event)}
+    context = {"aws:SourceArn": order.rule_arn, "aws:SourceAccount": account, **bus_policies.context_of(event)}
     if not bus_policies.allows(bus.statements, arn, account, "events:PutEvents", bus.name.arn, context):
         raise Undeliverable("NO_PERMISSIONS", f"The policy of {bus.name.arn} does not let {arn} put events.")

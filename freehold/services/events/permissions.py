@@ -10,13 +10,11 @@ from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.rules.resource_policies import PolicyError, compile_policy
 from freehold.services.events import rows
-from freehold.services.events.bus_policies import MAX_POLICY, document_of
+from freehold.services.events.bus_policies import MAX_POLICY, SUPPLIED, document_of
 from freehold.services.events.common import Request, Result, bus_of, invalid, require_bus
 from freehold.store.base import Tx
 
 _PARTS = ("Action", "Principal", "StatementId", "Condition")
-_UNKNOWN = ("aws:principaltag/", "aws:resourcetag/", "aws:requesttag/", "aws:principalorgpaths")
-"""Condition keys that nothing supplies: a policy that asks about them would not act as written."""
 
 
 async def put_permission(call: Call, request: Request) -> Result:
@@ -62,7 +60,7 @@ def _statement(request: Request, arn: str) -> dict[str, Any]:
     if condition is not None:
         if condition["Type"] != "StringEquals" or condition["Key"] != "aws:PrincipalOrgID":
             raise invalid("Only StringEquals on aws:PrincipalOrgID is supported as Condition.")
-        raise not_implemented("AWS Organizations (the condition aws:PrincipalOrgID)")
+        statement["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
     return statement
 
 
@@ -75,7 +73,7 @@ def _policy(document: str, arn: str) -> list[dict[str, Any]]:
     except PolicyError as error:
         raise invalid(f"Parameter Policy is not valid. Reason: {error}") from None
     for key in sorted(policy.condition_keys()):
-        if key.startswith(_UNKNOWN):
+        if key not in SUPPLIED:
             raise not_implemented(f"the condition key {key} in policies of event buses")
     for statement in policy.statements:
         if not all(action == "*" or action.lower().startswith("events:") for action in statement.actions):

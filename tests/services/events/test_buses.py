@@ -145,6 +145,8 @@ async def test_statements_are_added_replaced_and_removed(house: EventBridge) -> 
 
 
 ORGANIZATION = {"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": "o-1"}
+ASKING = {"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": "*"}
+SOURCE_IP = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
 SIMPLE = {"Action": "events:PutEvents", "Principal": OTHER, "StatementId": "s"}
 
 
@@ -153,7 +155,8 @@ SIMPLE = {"Action": "events:PutEvents", "Principal": OTHER, "StatementId": "s"}
     [
         ({**SIMPLE, "Action": "events:PutRule"}, "ValidationException"),
         ({"Action": "events:PutEvents", "Principal": OTHER}, "ValidationException"),
-        ({**SIMPLE, "Principal": "*", "Condition": ORGANIZATION}, "NotImplemented"),
+        ({**SIMPLE, "Condition": {**ORGANIZATION, "Key": "aws:PrincipalArn"}}, "ValidationException"),
+        ({"Policy": orjson.dumps({"Statement": {**ASKING, "Condition": SOURCE_IP}}).decode()}, "NotImplemented"),
         ({**SIMPLE, "Policy": "{}"}, "ValidationException"),
         ({"Policy": "{}"}, "ValidationException"),
         ({"Policy": "not json"}, "ValidationException"),
@@ -182,6 +185,30 @@ async def test_another_account_may_put_rules_where_the_policy_says_so(house: Eve
     assert await house("PutRule", account=OTHER, **rule) == {"RuleArn": arn}
     assert (await house("DescribeRule", Name="r", EventBusName="orders"))["CreatedBy"] == OTHER
     code, _ = await house.refused("DeleteRule", account=OTHER, Name="r", EventBusName=bus_arn("orders"))
+    assert code == "AccessDeniedException"
+
+
+@scenario
+async def test_what_is_for_an_organization_lets_nobody_in_since_no_account_is_in_one(house: EventBridge) -> None:
+    everybody = {"Action": "events:PutEvents", "Principal": "*", "StatementId": "s"}
+    await house("PutPermission", **everybody, Condition=ORGANIZATION)
+    one = {**entry(), "EventBusName": bus_arn()}
+    code, _ = await house.refused("PutEvents", account=OTHER, Entries=[one])
+    assert code == "AccessDeniedException"
+    await house("PutPermission", **everybody)
+    await house("PutEvents", account=OTHER, Entries=[one])
+
+
+@scenario
+async def test_accounts_that_share_a_bus_may_be_held_to_their_own_rules(house: EventBridge) -> None:
+    creator = {"StringEqualsIfExists": {"events:creatorAccount": "${aws:PrincipalAccount}"}}
+    statement = {**ASKING, "Action": "events:*", "Condition": creator}
+    await house("PutPermission", Policy=orjson.dumps({"Statement": statement}).decode())
+    await house.rule("ours")
+    shared = {"EventBusName": bus_arn()}
+    await house("PutRule", account=OTHER, Name="theirs", EventPattern=PATTERN, **shared)
+    await house("DisableRule", account=OTHER, Name="theirs", **shared)
+    code, _ = await house.refused("DisableRule", account=OTHER, Name="ours", **shared)
     assert code == "AccessDeniedException"
 
 
