@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freehold.rules.schedules import Cron, ExpressionError, parse, zone
+from freehold.rules.schedules import Cron, ExpressionError, following, parse, zone
 
 
 def ms(text: str) -> int:
@@ -222,3 +222,14 @@ def test_next_after_passes_over_no_minute(expression: str, name: str, start: int
         local = datetime.fromtimestamp(minute / 1000, where)
         assert local.fold or not schedule.fields.matches(local.replace(tzinfo=None)), local
         minute += timedelta(minutes=1) // timedelta(milliseconds=1)
+
+
+def test_after_a_long_silence_the_past_is_passed_over() -> None:
+    schedule, noon = parse("cron(0 * * * ? *)"), ms("2026-01-01T12:00:00")
+    assert shown(following(schedule, noon, noon)) == "2026-01-01T13:00:00"
+    assert shown(following(schedule, noon, ms("2026-01-01T13:04:59"))) == "2026-01-01T13:00:00"
+    assert shown(following(schedule, noon, ms("2026-01-01T13:05:00"))) == "2026-01-01T14:00:00"
+    assert shown(following(schedule, noon, ms("2026-01-03T00:30:00"))) == "2026-01-03T01:00:00"
+    assert shown(following(parse("rate(1 day)"), noon, ms("2026-01-09T00:00:00"), anchor_ms=noon)) == (
+        "2026-01-09T12:00:00"
+    )

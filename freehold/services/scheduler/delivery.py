@@ -134,7 +134,7 @@ def _attributes(
 ) -> dict[str, dict[str, str]]:
     """Of a dead letter (User Guide, "Configuring a schedule's dead-letter queue")."""
     attributes = {
-        "ERROR_CODE": fault.code,
+        "ERROR_CODE": targets.error_code(target["Arn"], fault),
         "ERROR_MESSAGE": fault.message or fault.code,
         "EXECUTION_ID": execution.short_id,
         "EXHAUSTED_RETRY_CONDITION": condition,

@@ -16,6 +16,8 @@ from freehold.kit import arns
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.calls import Calls
 from freehold.services.scheduler.model import Execution
+from freehold.wire.base import QUERY
+from freehold.wire.protocols.faults import describe
 
 MAX_INPUT = 262_144
 LAMBDA, SQS, SNS, EVENTS, UNIVERSAL = "lambda", "sqs", "sns", "events", "aws-sdk"
@@ -192,3 +194,12 @@ def _spell(shape: Any, value: Any) -> Any:
     if shape.type == "map" and isinstance(value, dict):
         return {key: _spell(shape.value, item) for key, item in value.items()}
     return value
+
+
+def error_code(arn: str, fault: Fault) -> str:
+    """A target's error as dead letters name it: SQS's by its older name (`AWS.SimpleQueueService.NonExistentQueue`)."""
+    kind = kind_of(arn)
+    service = universal(arn).service if kind == UNIVERSAL else kind
+    if service != SQS:
+        return fault.code
+    return describe(wire.load(service), fault, QUERY).code

@@ -119,7 +119,7 @@ async def test_a_dead_letter_says_what_happened(house: Scheduler) -> None:
     assert dead.body == "work" and "2026-01-01T12:00:01" < dead.at < "2026-01-01T12:00:05"
     assert len(attributes.pop("EXECUTION_ID")) == 16
     assert attributes == {
-        "ERROR_CODE": "QueueDoesNotExist",
+        "ERROR_CODE": "AWS.SimpleQueueService.NonExistentQueue",
         "ERROR_MESSAGE": f"no {QUEUE}",
         "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
         "IS_PAYLOAD_TRUNCATED": "false",
