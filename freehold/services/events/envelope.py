@@ -39,6 +39,12 @@ class Event:
         return str(self.document["id"])
 
     @property
+    def seed(self) -> str:
+        """What ids of its deliveries are derived from: a replayed event is delivered anew, under the id it has."""
+        replay = self.document.get("replay-name")
+        return self.id if replay is None else f"{self.id} {replay}"
+
+    @property
     def account(self) -> str:
         """Where it was put first."""
         return str(self.document["account"])

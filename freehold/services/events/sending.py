@@ -47,7 +47,7 @@ class Order:
     def __init__(self, bus: BusName, rule: str, rule_arn: str, target: Target, event: Event, body: str) -> None:
         self.bus, self.rule, self.rule_arn = bus, rule, rule_arn
         self.target, self.event, self.body = target, event, body
-        self.id = derived(event.id, rule_arn, target.id)
+        self.id = derived(event.seed, rule_arn, target.id)
         """The one id of this delivery: that of the message or the request."""
 
 

@@ -11,6 +11,7 @@ from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.events import (
+    archives,
     buses,
     connections,
     delivering,
@@ -20,6 +21,7 @@ from freehold.services.events import (
     parcels,
     permissions,
     putting,
+    replays,
     resources,
     rule_targets,
     rules,
@@ -35,6 +37,9 @@ def arn(call: Call) -> str:
     params, operation = call.params, call.operation.name
     if "ResourceARN" in params:
         return str(params["ResourceARN"])
+    for kind, member in (("archive", "ArchiveName"), ("replay", "ReplayName")):
+        if member in params:
+            return call.arn("events", f"{kind}/{params[member]}")
     if operation.endswith(("Connection", "ApiDestination")):
         kind = "connection" if operation.endswith("Connection") else "api-destination"
         return call.arn("events", f"{kind}/{params.get('Name', '*')}")
@@ -49,7 +54,7 @@ def arn(call: Call) -> str:
 
 MANIFEST = Manifest(
     model="events",
-    handlers=(buses, connections, destinations, permissions, putting, rule_targets, rules, tags),
+    handlers=(archives, buses, connections, destinations, permissions, putting, replays, rule_targets, rules, tags),
     arn=arn,
     prefix="events",
     types=resources.TYPES,
@@ -59,6 +64,11 @@ MANIFEST = Manifest(
         firing.EXPAND: firing.expand,
         connections.AUTHORIZE: connections.authorize,
     },
-    timers={schedules.TIMER: schedules.due},
+    timers={
+        schedules.TIMER: schedules.due,
+        archives.RETAIN: archives.retain,
+        archives.SWEEP: archives.sweep,
+        replays.TIMER: replays.proceed,
+    },
     stop=outbound.close,
 )
