@@ -280,3 +280,63 @@ def test_settings_that_are_refused(on: Client, manual: Server) -> None:
     with pytest.raises(ClientError) as caught:
         functions.get_function_event_invoke_config(FunctionName="echo")
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+def test_topics_as_destination_and_dead_letter_target(on: Client, manual: Server) -> None:
+    url, arn = queue(on, "heard")
+    topic = on("sns").create_topic(Name="news")["TopicArn"]
+    on("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": allow("sns.amazonaws.com", arn)})
+    on("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    function(on, "fails", FAILS, DeadLetterConfig={"TargetArn": topic})
+    on("lambda").put_function_event_invoke_config(
+        FunctionName="fails", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": topic}}
+    )
+    on("lambda").invoke(FunctionName="fails", InvocationType="Event", Payload=b'{"n": 1}')
+    advance(manual, "1s")
+    dead, record = sorted(messages(on, url), key=lambda message: len(message["Body"]))
+    assert dead["Body"] == '{"n": 1}' and dead["MessageAttributes"]["ErrorMessage"]["StringValue"] == "no such luck"
+    assert json.loads(record["Body"])["requestPayload"] == {"n": 1}
+
+
+def test_a_topic_invokes_a_function_that_lets_it(on: Client, manual: Server, account: str) -> None:
+    url, arn = queue(on, "done")
+    function_arn = function(on, "echo", ECHO)
+    on("lambda").put_function_event_invoke_config(
+        FunctionName="echo", DestinationConfig={"OnSuccess": {"Destination": arn}}
+    )
+    topic = on("sns").create_topic(Name="news")["TopicArn"]
+    on("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function_arn)
+    on("sns").publish(TopicArn=topic, Message="unheard")
+    advance(manual, "1s")
+    assert messages(on, url) == []
+    on("lambda").add_permission(
+        FunctionName="echo",
+        StatementId="sns",
+        Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com",
+        SourceArn=topic,
+    )
+    on("sns").publish(TopicArn=topic, Message="heard")
+    advance(manual, "1s")
+    heard = [json.loads(message["Body"])["requestPayload"] for message in messages(on, url)]
+    assert "heard" in [event["Records"][0]["Sns"]["Message"] for event in heard]
+
+
+def test_a_loop_through_a_topic_is_stopped(on: Client, manual: Server) -> None:
+    """Function → topic → function."""
+    url, _ = queue(on, "log")
+    code = (
+        "import boto3, json, os\n"
+        "def handler(event, context):\n"
+        "    boto3.client('sqs').send_message(QueueUrl=os.environ['LOG'], MessageBody='ran')\n"
+        "    boto3.client('sns').publish(TopicArn=os.environ['TOPIC'], Message='again')\n"
+    )
+    topic = on("sns").create_topic(Name="round")["TopicArn"]
+    arn = function(on, "loops", code, Timeout=30, Environment={"Variables": {"LOG": url, "TOPIC": topic}})
+    on("lambda").add_permission(
+        FunctionName="loops", StatementId="sns", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com"
+    )
+    on("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    on("sns").publish(TopicArn=topic, Message="first")
+    advance(manual, "10m")
+    assert len(messages(on, url)) == 16
