@@ -56,7 +56,7 @@ class Poller:
         self._pauses: set[asyncio.Task[None]] = set()
         self._problem: str | None = mapping.problem
         self._stopping = False
-        self._waiting = False
+        self._several = 1
         self._rounds = 0
         """Counts what was read and what ended: tells `quiet` whether anything happened."""
 
@@ -88,16 +88,27 @@ class Poller:
             await self._source.give_back(excess)
         while (most := self._wanted()) > 0 and not self._stopping:
             try:
-                reading = await self._source.read(most)
+                readings = await self._read(most)
             except SourceGone as gone:
                 await self._broken(str(gone))
                 return None
             await self._works()
-            await self._take(reading)
+            for reading in readings:
+                await self._take(reading)
             self._begin()
-            if len(reading.records) < most and not (reading.records and self._source.ordered):
-                return _soonest(reading.next_due_ms, self._due())
+            last = readings[-1]
+            if len(last.records) < most and not (last.records and self._source.ordered):
+                return _soonest(last.next_due_ms, self._due())
         return self._due()
+
+    async def _read(self, most: int) -> list[Reading]:
+        """One read, or several at once of an ordered source that had more each time: one batch each."""
+        if not self._source.ordered:
+            return [await self._source.read(most)]
+        several = min(self._several, self._scaling.limit - len(self._tasks))
+        readings = await asyncio.gather(*(self._source.read(most) for _ in range(several)))
+        self._several = 2 * several if readings[-1].records else 1
+        return readings
 
     async def _may_work(self) -> bool:
         """Is there a function?"""
