@@ -17,15 +17,22 @@ from freehold.kit.clock import iso8601
 class Event:
     """An event on its way. `document` is the parsed event; its JSON text is made when somebody asks for it.
 
-    `hops` counts the buses it came through before this one. What is passed on keeps its id, account, region and time.
+    `hops` counts the buses it came through before this one, `via` is the delivery that brought it here. What is passed on
+    keeps its id, account, region and time.
     """
 
-    __slots__ = ("_text", "document", "hops", "trace")
+    __slots__ = ("_text", "document", "hops", "trace", "via")
 
     def __init__(
-        self, document: dict[str, Any], *, text: str | None = None, trace: str | None = None, hops: int = 0
+        self,
+        document: dict[str, Any],
+        *,
+        text: str | None = None,
+        trace: str | None = None,
+        hops: int = 0,
+        via: str = "",
     ) -> None:
-        self.document, self.trace, self.hops, self._text = document, trace, hops, text
+        self.document, self.trace, self.hops, self.via, self._text = document, trace, hops, via, text
 
     @property
     def text(self) -> str:
@@ -40,7 +47,10 @@ class Event:
 
     @property
     def seed(self) -> str:
-        """What ids of its deliveries are derived from: a replayed event is delivered anew, under the id it has."""
+        """What ids of its deliveries are derived from: one that is replayed or comes here on two ways, under the id it has,
+        is delivered anew each time."""
+        if self.via:
+            return self.via
         replay = self.document.get("replay-name")
         return self.id if replay is None else f"{self.id} {replay}"
 
@@ -53,9 +63,9 @@ class Event:
     def region(self) -> str:
         return str(self.document["region"])
 
-    def passed_on(self) -> Event:
-        """The same event on the next bus."""
-        return Event(self.document, text=self._text, trace=self.trace, hops=self.hops + 1)
+    def passed_on(self, via: str) -> Event:
+        """The same event on the next bus, brought there by a delivery."""
+        return Event(self.document, text=self._text, trace=self.trace, hops=self.hops + 1, via=via)
 
 
 @lru_cache(maxsize=64)
@@ -93,6 +103,6 @@ def make(
     return Event(document, trace=trace)
 
 
-def parsed(text: str, *, trace: str | None = None, hops: int = 0) -> Event:
+def parsed(text: str, *, trace: str | None = None, hops: int = 0, via: str = "") -> Event:
     """An event out of its JSON text (archives, outbox)."""
-    return Event(orjson.loads(text), text=text, trace=trace, hops=hops)
+    return Event(orjson.loads(text), text=text, trace=trace, hops=hops, via=via)

@@ -147,13 +147,14 @@ class _Rest(Struct, array_like=True, frozen=True):
     hops: int
     only: list[str] | None
     after: str
+    via: str = ""
 
 
 def _expand(
     tx: Tx, platform: Platform, bus: BusName, event: Event, only: Container[str] | None, after: str, now_ms: int
 ) -> None:
     arns = list(only) if isinstance(only, (set, frozenset, list, tuple)) else None
-    rest = _Rest(bus.account, bus.region, bus.name, event.text, event.trace, event.hops, arns, after)
+    rest = _Rest(bus.account, bus.region, bus.name, event.text, event.trace, event.hops, arns, after, event.via)
     id = derived(event.seed, bus.arn, after)
     platform.outbox.add(tx, EXPAND, msgpack.encode(rest), id=id, due_ms=now_ms)
 
@@ -162,7 +163,7 @@ async def expand(platform: Platform, delivery: Delivery) -> None:
     """Fire the next rules of an event that has many."""
     rest = msgpack.decode(delivery.payload, type=_Rest)
     bus = BusName(rest.account, rest.region, rest.bus)
-    event = envelope.parsed(rest.event, trace=rest.trace, hops=rest.hops)
+    event = envelope.parsed(rest.event, trace=rest.trace, hops=rest.hops, via=rest.via)
     only, now_ms = None if rest.only is None else frozenset(rest.only), platform.clock.now_ms()
     await platform.store.transact(
         lambda tx: accept(tx, platform, bus, event, now_ms=now_ms, only=only, archive=False, after=rest.after)
@@ -187,7 +188,7 @@ def to_bus(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) ->
     bus = compiled.current(tx, platform, other)
     if bus is None:
         raise Undeliverable("NO_RESOURCE", f"Event bus {other.name} does not exist.")
-    passed = event.passed_on()
+    passed = event.passed_on(order.id)
     if other.account != order.bus.account:
         _check_sender(bus, order, passed)
     accept_on(tx, platform, bus, passed, now_ms=now_ms, room=room)

@@ -43,10 +43,11 @@ class Parcel(Struct, array_like=True, frozen=True):
     hops: int
     tried: bool
     first_ms: int
+    via: str = ""
 
     def order(self) -> Order:
         """The order that it was."""
-        event = envelope.parsed(self.event, trace=self.trace, hops=self.hops)
+        event = envelope.parsed(self.event, trace=self.trace, hops=self.hops, via=self.via)
         shown = {name: value for name, value in self.target.items() if not name.startswith("Input")}
         target = compile_target(shown, self.rule_arn, self.account)
         bus = BusName(self.account, self.region, self.bus)
@@ -80,6 +81,7 @@ def later(
         hops=order.event.hops,
         tried=tried,
         first_ms=now_ms,
+        via=order.event.via,
     )
     platform.outbox.add(tx, KIND, _encode(parcel), id=order.id, due_ms=now_ms if due_ms is None else due_ms)
 

@@ -22,6 +22,7 @@ class EventsPort:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._last: tuple[Tx, Room] | None = None
 
     def put(self, tx: Tx, bus_arn: str, event: Event, *, now_ms: int, source: Source) -> None:
         name = bus_of_arn(bus_arn)
@@ -36,14 +37,20 @@ class EventsPort:
         if len(put.text) > MAX_BYTES:
             raise invalid("Total size of the entries in the request is over the limit.")
         _check_access(bus, put, source)
-        accept_on(tx, self._platform, bus, put, now_ms=now_ms, room=Room())
+        accept_on(tx, self._platform, bus, put, now_ms=now_ms, room=self._room(tx))
 
     def emit(self, tx: Tx, account: str, region: str, event: Event, *, now_ms: int) -> None:
         name = BusName(account, region, DEFAULT)
         bus = compiled.current(tx, self._platform, name)
         if bus is not None and (bus.rules or bus.archives):
             put = _envelope(event, account, region, now_ms)
-            accept_on(tx, self._platform, bus, put, now_ms=now_ms, room=Room())
+            accept_on(tx, self._platform, bus, put, now_ms=now_ms, room=self._room(tx))
+
+    def _room(self, tx: Tx) -> Room:
+        """What this transaction may still deliver, whoever puts events in it and how often."""
+        if self._last is None or self._last[0] is not tx:
+            self._last = (tx, Room())
+        return self._last[1]
 
     async def call_destination(
         self,

@@ -10,6 +10,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
 from freehold.ports.events import Event
 from freehold.ports.identity import Source
+from freehold.store.base import Tx
 from tests.services.events.support import ACCOUNT, OTHER, QUEUE, REGION, EventBridge, bus_arn, entry, scenario
 
 
@@ -164,6 +165,24 @@ async def test_an_event_that_many_rules_want_is_delivered_in_pages(house: EventB
     await house.advance(0)
     assert len(house.written) == 225
     assert len({sent.id for sent in house.sent}) == 225
+
+
+@scenario
+async def test_events_of_one_transaction_share_what_it_may_deliver(house: EventBridge) -> None:
+    for number in range(6):
+        await house.rule(f"r{number}", *[{"Arn": QUEUE}] * 5, pattern='{"source": ["aws.s3"]}')
+    now_ms, ids = house.clock.now_ms(), [Ids(9).uuid() for _ in range(10)]
+    ids = [f"{id[:-2]}{number:02d}" for number, id in enumerate(ids)]
+
+    def emit(tx: Tx) -> None:
+        for id in ids:
+            event = Event(id, "aws.s3", "Object Created", {})
+            house.platform.events.emit(tx, ACCOUNT, REGION, event, now_ms=now_ms)
+
+    await house.store.transact(emit)
+    assert len(house.written) == 100
+    await house.advance(0)
+    assert len({sent.id for sent in house.sent}) == 300
 
 
 @scenario

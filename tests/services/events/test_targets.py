@@ -260,6 +260,18 @@ async def test_a_circle_of_buses_ends(house: EventBridge) -> None:
 
 
 @scenario
+async def test_an_event_that_comes_to_a_bus_on_two_ways_is_delivered_twice(house: EventBridge) -> None:
+    house.refusing[QUEUE] = Fault("RequestThrottled", "slow down")
+    await house("CreateEventBus", Name="orders")
+    await house.rule("one", {"Arn": bus_arn("orders")}, {"Arn": bus_arn("orders")})
+    await house.rule("take", {"Arn": QUEUE}, {"Arn": TOPIC}, EventBusName="orders")
+    await house.put()
+    house.refusing.clear()
+    await house.advance(10)
+    assert len(house.to(QUEUE)) == len(house.to(TOPIC)) == 2
+
+
+@scenario
 async def test_a_bus_that_is_gone_is_a_missing_target(house: EventBridge) -> None:
     await house.rule("pass", {"Arn": bus_arn("nowhere"), **DLQ})
     await house.put()
