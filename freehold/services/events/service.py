@@ -23,6 +23,8 @@ from freehold.services.events import (
     putting,
     replays,
     resources,
+    resources_archives,
+    resources_destinations,
     rule_targets,
     rules,
     schedules,
@@ -57,7 +59,7 @@ MANIFEST = Manifest(
     handlers=(archives, buses, connections, destinations, permissions, putting, replays, rule_targets, rules, tags),
     arn=arn,
     prefix="events",
-    types=resources.TYPES,
+    types=(*resources.TYPES, *resources_archives.TYPES, *resources_destinations.TYPES),
     ports=lambda platform: {"events": EventsPort(platform)},
     deliverers={
         parcels.KIND: delivering.deliver,

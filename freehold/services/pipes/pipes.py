@@ -43,8 +43,8 @@ def _settled(pipe: Pipe) -> None:
 
 
 def _present(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters without what an empty text or an empty list of filters takes away."""
-    kept = {name: value for name, value in parameters.items() if not (name == "InputTemplate" and value == "")}
+    """Parameters without what an empty value takes away."""
+    kept = {name: value for name, value in parameters.items() if value not in ("", {})}
     if not kept.get("FilterCriteria", {"Filters": [1]}).get("Filters"):
         del kept["FilterCriteria"]
     return kept

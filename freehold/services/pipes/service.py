@@ -10,6 +10,7 @@ from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.pipes import calls, pipes, supervisor, tags
 from freehold.services.pipes.model import arn_of
+from freehold.services.pipes.resources import TYPES
 
 
 def arn(call: Call) -> str:
@@ -24,6 +25,7 @@ MANIFEST = Manifest(
     handlers=(pipes, tags),
     arn=arn,
     prefix="pipes",
+    types=TYPES,
     start=supervisor.start,
     settle=supervisor.settle,
     stop=calls.close,
