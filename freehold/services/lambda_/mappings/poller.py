@@ -34,6 +34,8 @@ PATIENCE_S = 5.0
 """Real seconds after which a mapping without its queue or function looks for it again."""
 FIRST_PAUSE_MS, MOST_PAUSE_MS = 1_000, 60_000
 """A throttled batch tries again after one second, doubling."""
+STEP_MS = 200
+"""How long a mapping that has more to do than may run waits before it looks whether one batch more may."""
 NO_FUNCTION = "PROBLEM: The function does not exist."
 
 Report = Callable[[str | None], Awaitable[None]]
@@ -56,7 +58,13 @@ class Poller:
         self._pauses: set[asyncio.Task[None]] = set()
         self._problem: str | None = mapping.problem
         self._stopping = False
+        self._begun: dict[str, float] = {}
+        """Batches that the function has now, by their first record, and since when (monotonic seconds)."""
         self._several = 1
+        self._more = True
+        """There may be records that nobody has read."""
+        self._rung = False
+        """The loop was roused by this poller itself."""
         self._rounds = 0
         """Counts what was read and what ended: tells `quiet` whether anything happened."""
 
@@ -81,6 +89,8 @@ class Poller:
 
     async def _round(self) -> int | None:
         """Read and begin what may run now; the service time at which to look again (None: after the next wake)."""
+        self._more = self._more or not self._rung  # a wake, or time
+        self._rung = False
         if not await self._may_work():
             return None
         self._begin()
@@ -97,9 +107,24 @@ class Poller:
                 await self._take(reading)
             self._begin()
             last = readings[-1]
-            if len(last.records) < most and not (last.records and self._source.ordered):
+            self._more = len(last.records) == most or (self._source.ordered and bool(last.records))
+            if not self._more:
+                self._scaling.calm()
                 return _soonest(last.next_due_ms, self._due())
-        return self._due()
+        return _soonest(self._due(), self._crowded())
+
+    def _crowded(self) -> int | None:
+        """Where all that may run runs and there is more to do: when one batch more may run."""
+        now = self._clock.now_ms()
+        if self._pauses or len(self._tasks) < self._scaling.limit or not (self._more or self._buffer.ready(now)):
+            return None
+        oldest = min(self._begun.values(), default=self._clock.monotonic())
+        self._scaling.busy(now, 1_000 * (self._clock.monotonic() - oldest))
+        return now + STEP_MS if self._scaling.may_grow else None
+
+    def _ring(self) -> None:
+        self._rung = True
+        self._alarm.ring()
 
     async def _read(self, most: int) -> list[Reading]:
         """One read, or several at once of an ordered source that had more each time: one batch each."""
@@ -176,8 +201,6 @@ class Poller:
             if not batch:
                 return
             self._spawn(self._one_after_another(batch))
-        if self._buffer.ready(now):
-            self._scaling.busy(now)
 
     def _due(self) -> int | None:
         """When a batch that still gathers must run, if it may."""
@@ -191,7 +214,7 @@ class Poller:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._rounds += 1
-        self._alarm.ring()
+        self._ring()
 
     # Batches
 
@@ -204,10 +227,8 @@ class Poller:
                 return
             now = self._clock.now_ms()
             batch = self._buffer.take(now)
-            if self._buffer.ready(now):
-                self._scaling.busy(now)
             if self._wanted() > 0:
-                self._alarm.ring()
+                self._ring()
 
     async def _in_order(self, records: list[Record]) -> None:
         """The records of one read of an ordered source. What comes after a failure is not processed."""
@@ -243,7 +264,7 @@ class Poller:
         everything = {record.id for record in batch}
         pause = FIRST_PAUSE_MS
         while True:
-            begun = self._clock.monotonic()
+            begun = self._begun[batch[0].id] = self._clock.monotonic()
             try:
                 response, error = await self._target.invoke(batch)
             except Fault as fault:
@@ -254,6 +275,8 @@ class Poller:
                     return everything
                 pause = min(2 * pause, MOST_PAUSE_MS)
                 continue
+            finally:
+                self._begun.pop(batch[0].id, None)
             self._count("InvokedEventCount", len(batch))
             if error is not None:
                 return everything

@@ -37,15 +37,24 @@ class Scaling:
         """Batches worth reading in advance: what ends within about 20 milliseconds."""
         return min(100, int(self.limit * 20 / max(self.duration_ms, 0.5)))
 
-    def busy(self, now_ms: int) -> None:
-        """Everything that is allowed runs, and there is more to do."""
-        if self._busy_since is not None and self.duration_ms >= SHORT_MS:
+    @property
+    def may_grow(self) -> bool:
+        """Does time allow more than runs now?"""
+        return self._now < self._most and (self.reserved is None or self.limit < self.reserved)
+
+    def busy(self, now_ms: int, running_ms: float) -> None:
+        """Everything that is allowed runs, the oldest batch for `running_ms`, and there is more to do."""
+        if self._busy_since is not None and max(self.duration_ms, running_ms) >= SHORT_MS:
             self._now = min(self._now + (now_ms - self._busy_since) * PER_MINUTE / 60_000, float(self._most))
         self._busy_since = now_ms
 
+    def calm(self) -> None:
+        """There is no more to do than runs."""
+        self._busy_since = None
+
     def idle(self) -> None:
         """There is nothing to do."""
-        self._busy_since = None
+        self.calm()
         self._now = float(self._start)
 
     def ended(self, duration_ms: float) -> None:

@@ -169,6 +169,32 @@ def test_five_batches_at_a_time_and_no_more_than_maximum_concurrency() -> None:
     run(body)
 
 
+def test_concurrency_grows_while_there_is_more_by_three_hundred_a_minute() -> None:
+    async def body(bench: Bench) -> None:
+        bench.gate = asyncio.Event()
+        await bench.map(BatchSize=1)
+        await bench.queues.send(QUEUE, *_bodies(8))
+        await bench.until(lambda: bench.running == 5)
+
+        async def seconds(count: float) -> int:
+            for _ in range(int(count * 5)):
+                bench.world.clock.advance(0.2)
+                for _ in range(50):
+                    await asyncio.sleep(0)
+            return bench.running
+
+        assert await seconds(0.4) in (6, 7)
+        assert await seconds(2) == 8
+        await bench.queues.send(QUEUE, *_bodies(92))  # nobody had asked for them yet
+        assert 16 <= await seconds(2) <= 20
+        assert await seconds(60) == 100
+        bench.gate.set()
+        await bench.settle()
+        assert bench.left() == []
+
+    run(body)
+
+
 def test_a_throttled_batch_keeps_trying_while_nobody_else_may_read_it() -> None:
     async def body(bench: Bench) -> None:
         await bench.world("PutFunctionConcurrency", FunctionName="hello", ReservedConcurrentExecutions=0)

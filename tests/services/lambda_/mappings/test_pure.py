@@ -95,20 +95,20 @@ class TestScaling:
     def test_five_at_first_and_three_hundred_more_a_minute_while_there_is_more(self) -> None:
         scaling = Scaling(None)
         assert scaling.limit == 5
-        scaling.busy(0)
-        scaling.busy(1_000)
+        scaling.busy(0, 0.0)
+        scaling.busy(1_000, 0.0)
         assert scaling.limit == 10
-        scaling.busy(61_000)
+        scaling.busy(61_000, 0.0)
         assert scaling.limit == 310
-        scaling.busy(3_600_000)
+        scaling.busy(3_600_000, 0.0)
         assert scaling.limit == 1_000
         scaling.idle()
         assert scaling.limit == 5
 
     def test_maximum_concurrency_and_reserved_concurrency_bound_it(self) -> None:
         scaling = Scaling(2)
-        scaling.busy(0)
-        scaling.busy(60_000)
+        scaling.busy(0, 0.0)
+        scaling.busy(60_000, 0.0)
         assert scaling.limit == 2
         scaling = Scaling(None)
         scaling.reserved = 3
@@ -133,10 +133,18 @@ class TestScaling:
         assert scaling.ahead == 0
         for _ in range(20):
             scaling.ended(1)
-        scaling.busy(0)
-        scaling.busy(60_000)
+        scaling.busy(0, 0.0)
+        scaling.busy(60_000, 0.0)
         assert scaling.limit == 5
         assert 50 <= scaling.ahead <= 100
+        scaling.busy(61_000, 5_000.0)  # it has become slow
+        assert scaling.limit == 10
+
+    def test_what_is_reserved_ends_growth(self) -> None:
+        scaling = Scaling(None)
+        assert scaling.may_grow
+        scaling.reserved = 5
+        assert not scaling.may_grow
 
 
 def test_patterns_that_are_none_are_refused() -> None:
