@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.exceptions import WaiterError
 
 from freehold.testing import Freehold
 
@@ -444,4 +445,120 @@ Heard:
     cloud.settle()
     assert cloud.received("Queue") == [{"a": 1}]
     assert cloud.seen("Heard") == [{"a": 1}]
+    cloud.delete()
+
+
+def test_every_event_reaches_the_published_alias(cloud: Cloud) -> None:
+    """With AutoPublishAlias, events lead to the alias: a new version is what they invoke after an update."""
+    function = """
+Fn:
+  Type: AWS::Serverless::Function
+  Properties:
+    AutoPublishAlias: live
+    InlineCode: |
+      import boto3, json, os
+      def handler(event, context):
+          seen = {"by": context.invoked_function_arn.split(":", 7)[7], "release": RELEASE, "event": event}
+          item = {"id": {"S": context.aws_request_id}, "event": {"S": json.dumps(seen)},
+                  "by": {"S": os.environ["AWS_LAMBDA_FUNCTION_NAME"]}}
+          boto3.client("dynamodb").put_item(TableName=os.environ["TABLE"], Item=item)
+    EventInvokeConfig: {MaximumRetryAttempts: 0}
+    Events:
+      Queue: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn, MaximumBatchingWindowInSeconds: 0}}
+      Topic: {Type: SNS, Properties: {Topic: !Ref Topic, FilterPolicyScope: MessageBody, FilterPolicy: {a: [1]}}}
+      Objects: {Type: S3, Properties: {Bucket: !Ref Bucket, Events: s3:ObjectCreated:*}}
+      Rule: {Type: EventBridgeRule, Properties: {Pattern: {source: [shop]}, State: ENABLED, Target: {Id: mine}}}
+      Tick: {Type: Schedule, Properties: {Schedule: rate(1 hour), Name: tick-rule, Description: d, State: ENABLED}}
+      Tock:
+        Type: ScheduleV2
+        Properties:
+          ScheduleExpression: cron(0 12 * * ? *)
+          ScheduleExpressionTimezone: Europe/Berlin
+          FlexibleTimeWindow: {Mode: 'OFF'}
+          GroupName: !Ref Group
+          Description: d
+Bucket: {Type: AWS::S3::Bucket}
+Group: {Type: AWS::Scheduler::ScheduleGroup}
+"""
+    cloud.deploy(QUEUE, TOPIC, function.replace("RELEASE", "1"))
+    for release in (1, 2):
+        if release == 2:
+            cloud.deploy(QUEUE, TOPIC, function.replace("RELEASE", "2"))
+        cloud.client("sqs").send_message(QueueUrl=cloud.outputs["Queue"], MessageBody="x")
+        cloud.client("sns").publish(TopicArn=cloud.outputs["Topic"], Message='{"a": 1}')
+        cloud.client("sns").publish(TopicArn=cloud.outputs["Topic"], Message='{"a": 2}')
+        cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
+        put(cloud, "shop", a=1)
+        cloud.settle()
+        found = cloud.seen()
+        kinds = sorted(next(iter(one["event"].get("Records", [{"eventSource": "rule"}])[0].keys())) for one in found)
+        assert len(kinds) == 4, found
+        assert {(one["by"], one["release"]) for one in found} == {("live", release)}
+    cloud.settle("24h")
+    found = [one["event"] for one in cloud.seen()]
+    assert {one["detail-type"] for one in found} == {"Scheduled Event"}
+    assert sorted(one["source"] for one in found) == ["aws.events"] * 24 + ["aws.scheduler"]
+    cloud.client("s3").delete_object(Bucket=cloud.outputs["Bucket"], Key="k")
+    cloud.delete()
+
+
+def test_destinations_on_buses_and_queues_that_sam_makes(cloud: Cloud) -> None:
+    function = """
+Fn:
+  Type: AWS::Serverless::Function
+  Properties:
+    InlineCode: |
+      def handler(event, context):
+          assert event.get("good")
+          return {"fine": True}
+    EventInvokeConfig:
+      MaximumRetryAttempts: 0
+      DestinationConfig:
+        OnSuccess: {Type: EventBridge, Destination: !GetAtt Bus.Arn}
+        OnFailure: {Type: SQS}
+Bus: {Type: AWS::Events::EventBus, Properties: {Name: results}}
+Heard:
+  Type: AWS::Serverless::Function
+  Properties:
+    Events:
+      Good:
+        Type: EventBridgeRule
+        Properties: {EventBusName: !Ref Bus, Pattern: {source: [lambda]}}
+"""
+    cloud.deploy(function)
+    for payload in (b'{"good": 1}', b'{"good": 0}'):
+        cloud.client("lambda").invoke(FunctionName=cloud.outputs["Fn"], InvocationType="Event", Payload=payload)
+    cloud.settle("5s")
+    [event] = cloud.seen("Heard")
+    assert event["detail-type"] == "Lambda Function Invocation Result - Success"
+    assert event["detail"]["responsePayload"] == {"fine": True}
+    cloud.outputs["Made"] = cloud.client("sqs").list_queues()["QueueUrls"][0]
+    [record] = cloud.received("Made")
+    assert record["requestPayload"] == {"good": 0}
+    assert record["responseContext"]["functionError"] == "Unhandled"
+    cloud.delete()
+
+
+def test_a_bucket_whose_notification_is_refused_is_rolled_back(cloud: Cloud) -> None:
+    """The queue's policy does not let the bucket in: the stack fails by name, and nothing of it stays."""
+    name = f"refused-{cloud.account.id}"
+    part = f"""
+Bucket:
+  Type: AWS::S3::Bucket
+  Properties:
+    BucketName: {name}
+    NotificationConfiguration:
+      QueueConfigurations: [{{Event: 's3:ObjectCreated:*', Queue: !GetAtt Queue.Arn}}]
+"""
+    cloud.cloudformation.create_stack(
+        StackName="s", TemplateBody=json.dumps(document(QUEUE, part)), Capabilities=["CAPABILITY_AUTO_EXPAND"]
+    )
+    with pytest.raises(WaiterError, match="ROLLBACK_COMPLETE"):
+        cloud.cloudformation.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+    events = cloud.cloudformation.describe_stack_events(StackName="s")["StackEvents"]
+    [failed] = [
+        one for one in events if one["ResourceStatus"] == "CREATE_FAILED" and one["LogicalResourceId"] == "Bucket"
+    ]
+    assert "Unable to validate the following destination configurations" in failed["ResourceStatusReason"]
+    assert cloud.client("s3").list_buckets()["Buckets"] == []
     cloud.delete()
