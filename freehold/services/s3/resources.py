@@ -28,6 +28,7 @@ async def _create_bucket(ctx: ResourceContext, properties: Properties) -> Physic
     except Fault as fault:
         if fault.code != "BucketAlreadyOwnedByYou":  # made by this stack, before a crash
             raise
+    ctx.made(name)
     await _configure(ctx, name, {}, properties)
     return _physical(ctx, name)
 

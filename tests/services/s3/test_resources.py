@@ -46,6 +46,9 @@ class Context:
         assert service == "s3"
         return await self._s3(operation, region=self.region, **request)
 
+    def made(self, physical_id: str) -> None:
+        self.partial_id = physical_id
+
     def name(self, max_length: int = 64, *, lower: bool = False) -> str:
         return "stack-samclisourcebucket-1a2b3c4d5e6f"
 
