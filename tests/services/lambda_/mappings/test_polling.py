@@ -172,6 +172,7 @@ def test_five_batches_at_a_time_and_no_more_than_maximum_concurrency() -> None:
 def test_concurrency_grows_while_there_is_more_by_three_hundred_a_minute() -> None:
     async def body(bench: Bench) -> None:
         bench.gate = asyncio.Event()
+        bench.queues.queues[QUEUE].visibility_s = 600
         await bench.map(BatchSize=1)
         await bench.queues.send(QUEUE, *_bodies(8))
         await bench.until(lambda: bench.running == 5)
