@@ -38,11 +38,15 @@ from freehold.services.lambda_.port import FunctionsPort
 from freehold.services.lambda_.resources import TYPES
 
 SWEEP_S = 60.0
+_OF_ALL = frozenset(("CreateEventSourceMapping", "ListEventSourceMappings"))
+"""Operations that policies allow or deny for all resources at once, whatever function they name."""
 
 
 def arn(call: Call) -> str:
     """The function, layer or mapping that a call names."""
     params = call.params
+    if call.operation.name in _OF_ALL:
+        return "*"
     name = params.get("FunctionName")
     if name is not None:
         try:
