@@ -22,8 +22,10 @@ class Memory:
         self.timers = timers
         self.queues: dict[Place, tuple[bytes, Queue | None]] = {}
         """Key of the row, and the queue compiled from the row that was seen last."""
-        self.places: dict[str, tuple[str, str]] = {}
-        """Account and name by queue URL."""
+        self.places: dict[tuple[str, str], Place] = {}
+        """By queue URL and region."""
+        self.flowing: set[Place] = set()
+        """Queues whose last receive got something: the next one need not look first."""
         self.pollers: dict[Place, Pollers] = {}
 
     def find(self, tx: ReadTx, place: Place) -> Queue | None:
@@ -36,6 +38,7 @@ class Memory:
         key, queue = known
         raw = tx.get(key)
         if raw is None:
+            self.flowing.discard(place)
             return None
         if queue is None or queue.raw != raw:
             queue = Queue(place, raw)
@@ -70,13 +73,13 @@ def save(tx: Tx, place: Place, record: Record) -> None:
 def place_of(call: Call, url: str) -> Place:
     """The queue that a URL names. Raises InvalidAddress."""
     places = memory(call.platform).places
-    found = places.get(url)
+    found = places.get((url, call.region))
     if found is None:
-        found = _parse(url)
+        account, name = _parse(url)
         if len(places) >= _MAX_CACHED:
             places.clear()
-        places[url] = found
-    return Place(found[0], call.region, found[1])
+        found = places[url, call.region] = Place(account, call.region, name)
+    return found
 
 
 def _parse(url: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -44,8 +45,14 @@ class Place(NamedTuple):
 
     @property
     def watch_key(self) -> bytes:
-        """Woken when a message may have become receivable otherwise than by time alone."""
-        return pack("sqs", self.account, self.region, "w", self.name)
+        """Woken when a message may have become receivable otherwise than by time alone. Names the queue to the store as a
+        hot spot, too."""
+        return _watch_key(self)
+
+
+@lru_cache(maxsize=10_000)
+def _watch_key(place: Place) -> bytes:
+    return pack("sqs", place.account, place.region, "w", place.name)
 
 
 class Record(msgspec.Struct, omit_defaults=True):
@@ -125,11 +132,6 @@ class Queue:
     @property
     def fifo(self) -> bool:
         return self.record.fifo
-
-    @property
-    def lane(self) -> bytes:
-        """Names the queue to the store as a hot spot."""
-        return self.watch_key
 
 
 def generation_prefix(generation: int) -> bytes:

@@ -62,11 +62,11 @@ class Poll:
             line = pollers(self._platform, self._memory, self._place)
             if not await line.wait(due_ms, left_s, self._most, leaving):
                 break
-            queue, taken = await self.once()
+            queue, taken = await self.once(worth=True)
         return queue, taken
 
-    async def once(self) -> tuple[Queue, Taken]:
-        """What can be received now. Looks before it writes."""
+    async def once(self, *, worth: bool = False) -> tuple[Queue, Taken]:
+        """What can be received now. Looks before it writes, unless it is likely to be worth it."""
         store, now_ms = self._platform.store, self._platform.clock.now_ms()
 
         def look(tx: ReadTx) -> tuple[Queue, bool]:
