@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -68,7 +68,7 @@ class Kept(msgspec.Struct, array_like=True):
     message_id: str
     message: str
     subject: str | None
-    attributes: dict[str, dict[str, str | bytes]]
+    attributes: dict[str, dict[str, Any]]
     structured: bool
     group: str | None
     deduplication: str | None

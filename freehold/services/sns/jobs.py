@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,7 +27,7 @@ class Job(msgspec.Struct, array_like=True, kw_only=True):
     text: str
     published_ms: int
     subject: str | None = None
-    attributes: dict[str, dict[str, str | bytes]] = {}
+    attributes: dict[str, dict[str, Any]] = {}
     trace: str | None = None
     token: str = ""
     attempt: int = 1

@@ -1,0 +1,261 @@
+"""SNS on the memory store and the manual clock, without HTTP. Queues and functions are recorded, endpoints answer what
+a test says; what a target is sent lands in `sent`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+import httpx
+import msgspec
+
+from freehold.front.calls import InternalCalls
+from freehold.front.offer import Offer
+from freehold.kit.faults import Fault
+from freehold.kit.http import Request
+from freehold.kit.ids import Ids
+from freehold.kit.tuples import pack
+from freehold.ports.call import Cause
+from freehold.ports.identity import Principal, Source
+from freehold.ports.manifest import HostRequest
+from freehold.ports.platform import Platform, Settings
+from freehold.ports.queues import Outgoing
+from freehold.services.sns import http, mailbox, service, signing, subscriptions
+from freehold.services.sns.port import TopicsPort
+from freehold.store.base import Tx
+from freehold.work.advance import Advance
+from freehold.work.meters import Meters
+from freehold.work.outbox import Outbox
+from freehold.work.tasks import Tasks
+from freehold.work.timers import Timers
+from freehold.work.traces import Traces
+from tests.support import manual_clock, memory_store
+
+ACCOUNT, OTHER, REGION = "111122223333", "444455556666", "us-east-1"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
+FIFO = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders.fifo"
+DEAD = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:work"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/logs"
+
+
+@lru_cache
+def _key() -> bytes:
+    return msgspec.msgpack.encode(signing._make(1_700_000_000.0, 7))
+
+
+@dataclass
+class Sent:
+    """What a queue or a function received at a service time."""
+
+    target: str
+    body: str
+    at_ms: int
+    id: str
+    source: Source
+    trace: str | None
+    message: Outgoing | None = None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Post:
+    """What an HTTP endpoint received."""
+
+    url: str
+    headers: dict[str, str]
+    body: str
+    at_ms: int
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Ports:
+    """Stands for queues and functions. Rows in the store keep what a body that runs twice did once."""
+
+    def __init__(self, house: Sns) -> None:
+        self._house = house
+
+    def _receive(self, tx: Tx, sent: Sent) -> None:
+        if sent.target in self._house.refusing:
+            raise self._house.refusing[sent.target]
+        tx.put(pack("test", "sent", sent.target, sent.id), b"")
+        self._house.written.setdefault((sent.target, sent.id), sent)
+
+    def send(self, tx: Tx, arn: str, messages: Sequence[Outgoing], *, now_ms: int, source: Source) -> list[str | None]:
+        for each in messages:
+            self._receive(tx, Sent(arn, each.body, now_ms, each.id, source, each.trace, each))
+        return [None for _ in messages]
+
+    def enqueue(
+        self, tx: Tx, arn: str, payload: bytes, *, id: str, now_ms: int, source: Source, trace: str | None = None
+    ) -> None:
+        self._receive(tx, Sent(arn, payload.decode(), now_ms, id, source, trace))
+
+
+class Logs:
+    """Stands for CloudWatch Logs."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, Any]] = []
+
+    def write(self, account: str, region: str, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        assert (account, region) == (ACCOUNT, REGION)
+        self.lines.extend((group, json.loads(line)) for _, line in events)
+
+
+class Sns:
+    """`await sns("CreateTopic", ...)` goes through the pipeline; `await sns.advance(seconds)` moves time."""
+
+    def __init__(self) -> None:
+        self.store, self.clock, self.tasks = memory_store(), manual_clock(), Tasks()
+        self.refusing: dict[str, Fault] = {}
+        self.written: dict[tuple[str, str], Sent] = {}
+        self.posts: list[Post] = []
+        self.answer: Callable[[Post], int] = lambda post: 200
+        self.logs = Logs()
+        self.timers = Timers(self.store, self.clock, self.tasks)
+        self.outbox = Outbox(self.store, self.clock, Ids(4), self.tasks)
+        ports, unused = cast(Any, Ports(self)), cast(Any, None)
+        self.platform = Platform(
+            settings=Settings(),
+            store=self.store,
+            clock=self.clock,
+            ids=Ids(3),
+            tasks=self.tasks,
+            blobs=unused,
+            timers=self.timers,
+            outbox=self.outbox,
+            logs=cast(Any, self.logs),
+            meters=Meters(self.store, self.clock, self.tasks),
+            traces=Traces(self.store, self.clock, Ids(5), self.tasks),
+            runtime=unused,
+            functions=ports,
+            queues=ports,
+        )
+        self.platform.calls = InternalCalls(self.platform, Offer([service.MANIFEST]))
+        self.port = self.platform.topics = TopicsPort(self.platform)
+        transport = httpx.MockTransport(self._endpoint)
+        self.platform.own["sns.client"] = httpx.AsyncClient(transport=transport)
+        self._advance = Advance(self.clock, self.store, [self.timers.settle, self.outbox.settle], _nothing)
+
+    def _endpoint(self, request: httpx.Request) -> httpx.Response:
+        post = Post(str(request.url), dict(request.headers), request.content.decode(), self.clock.now_ms())
+        self.posts.append(post)
+        status = self.answer(post)
+        if status == 0:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(status, content=_answered())
+
+    async def start(self) -> None:
+        await self.store.transact(lambda tx: tx.put(pack("sns", "signing"), _key()))
+        await self.timers.start({o: self._bound(fn) for o, fn in service.MANIFEST.timers.items()})
+        await self.outbox.start({k: self._bound(fn) for k, fn in service.MANIFEST.deliverers.items()})
+
+    def _bound(self, function: Callable[..., Awaitable[Any]]) -> Any:
+        return lambda argument: function(self.platform, argument)
+
+    async def close(self) -> None:
+        await http.close(self.platform)
+        await self.timers.close()
+        await self.outbox.close()
+        await self.tasks.close()
+
+    async def advance(self, seconds: float = 0) -> None:
+        await self._advance.by(int(seconds * 1000))
+
+    @property
+    def sent(self) -> list[Sent]:
+        return list(self.written.values())
+
+    def to(self, target: str) -> list[Sent]:
+        return [sent for sent in self.sent if sent.target == target]
+
+    async def __call__(
+        self, operation: str, *, account: str = ACCOUNT, trace: str | None = None, **request: Any
+    ) -> dict[str, Any]:
+        root = Principal(account, f"arn:aws:iam::{account}:root", account)
+        return await self.platform.calls.call(
+            "sns", operation, request, principal=root, account=account, region=REGION, cause=Cause(trace)
+        )
+
+    async def refused(self, operation: str, **request: Any) -> tuple[str, str]:
+        """Code and message of the refusal."""
+        try:
+            await self(operation, **request)
+        except Fault as fault:
+            return fault.code, fault.message
+        raise AssertionError(f"{operation} was not refused")
+
+    async def topic(self, name: str = "news", **attributes: str) -> str:
+        if name.endswith(".fifo"):
+            attributes = {"FifoTopic": "true", **attributes}
+        return str((await self("CreateTopic", Name=name, Attributes=attributes))["TopicArn"])
+
+    async def subscribe(self, topic: str, endpoint: str = QUEUE, protocol: str = "sqs", **attributes: str) -> str:
+        found = await self(
+            "Subscribe",
+            TopicArn=topic,
+            Protocol=protocol,
+            Endpoint=endpoint,
+            Attributes=attributes,
+            ReturnSubscriptionArn=True,
+        )
+        return str(found["SubscriptionArn"])
+
+    async def publish(self, topic: str, message: str = "hello", **more: Any) -> str:
+        return str((await self("Publish", TopicArn=topic, Message=message, **more))["MessageId"])
+
+    async def mails(self, kind: str | None = None) -> list[dict[str, Any]]:
+        query = {"account": ACCOUNT, "region": REGION} | ({"kind": kind} if kind else {})
+        return list((await mailbox.control(self.platform, query))["messages"])
+
+    async def visit(self, url: str) -> tuple[int, str]:
+        """GET a link or a certificate of this server."""
+        path, _, query = url.removeprefix(self.platform.settings.url).partition("?")
+        door, _, ident = path.removeprefix("/_").partition("/")
+        asked = HostRequest(Request("GET", path, query), ident, "/", f"/_{door}", "localhost", "request-1")
+        handler = {signing.DOOR: signing.serve, "sns-subscriptions": subscriptions.serve_link}[door]
+        response = await handler(self.platform, asked)
+        assert response is not None
+        assert isinstance(response.body, bytes)
+        return response.status, response.body.decode()
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def _answered() -> AsyncIterator[bytes]:
+    yield b"answered"
+
+
+def string(value: str, kind: str = "String") -> dict[str, str]:
+    return {"DataType": kind, "StringValue": value}
+
+
+def scenario(body: Callable[[Sns], Awaitable[None]]) -> Callable[[], None]:
+    """Run `async def test(sns)` against a started service."""
+
+    def run() -> None:
+        async def main() -> None:
+            sns = Sns()
+            await sns.start()
+            try:
+                await body(sns)
+            finally:
+                await sns.close()
+
+        asyncio.run(main())
+
+    run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
+    return run
