@@ -115,6 +115,7 @@ class Sqs:
     async def advance(self, seconds: float) -> None:
         """Move time, stopping wherever something is due, until all that is due has been done."""
         target = self.clock.now_ms() + round(seconds * 1000)
+        await self.timers.settle()
         while (due := self.clock.next_due()) is not None and due <= target:
             self.clock.advance_to(due)
             await self.timers.settle()
