@@ -265,6 +265,14 @@ def test_resources_and_methods_as_cdk_writes_them(stack: Stack, aws: Client, ser
     stack.delete()
 
 
+def test_a_definition_without_a_title_takes_the_name_of_its_resource(stack: Stack, aws: Client) -> None:
+    """As the pattern eventbridge-pipes-sqs-lambda-api-destination has it."""
+    body = {"openapi": "3.0", "info": {}, "paths": {}}
+    api = {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "named", "Body": body}}
+    made = stack.create(json.dumps({"Resources": {"A": api}, "Outputs": {"Id": {"Value": {"Ref": "A"}}}}))
+    assert aws("apigateway").get_rest_api(restApiId=made["Id"])["name"] == "named"
+
+
 def test_what_does_not_act_fails_by_name(stack: Stack, aws: Client) -> None:
     body = {"Resources": {"A": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"MinimumCompressionSize": 1}}}}
     client = aws("cloudformation")

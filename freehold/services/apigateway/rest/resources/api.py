@@ -36,7 +36,17 @@ async def _body(ctx: ResourceContext, properties: Properties) -> bytes | None:
         content = (await ctx.call("s3", "GetObject", **asked))["Body"]
         return content if isinstance(content, bytes) else b"".join([piece async for piece in content])
     body = properties.get("Body")
-    return None if body is None else as_text(body).encode()
+    return None if body is None else as_text(_titled(body, properties.get("Name"))).encode()
+
+
+def _titled(body: Any, name: str | None) -> Any:
+    """A definition without a title of its own takes the resource's Name."""
+    if name is None or not isinstance(body, dict):
+        return body
+    info = body.get("info") or {}
+    if not isinstance(info, dict) or info.get("title"):
+        return body
+    return {**body, "info": {**info, "title": name}}
 
 
 def _media_types(properties: Properties) -> list[str]:
