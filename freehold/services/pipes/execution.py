@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
 
-async def execute(platform: Platform, plan: Plan, source: Source, items: list[Item]) -> None:
-    """Perform an execution. Messages that no filter matches are deleted, as AWS does; those that failed stay in flight
-    and come again when their visibility timeout ends."""
+async def execute(platform: Platform, plan: Plan, source: Source, items: list[Item]) -> bool:
+    """Perform an execution; says whether anything of it succeeded.
+
+    Messages that no filter matches are deleted, as AWS does; those that failed stay in flight and come again when their
+    visibility timeout ends.
+    """
     wanted = [item for item in items if plan.wants(item.event)]
     failures = Failures()
     if wanted:
@@ -25,6 +28,7 @@ async def execute(platform: Platform, plan: Plan, source: Source, items: list[It
     done = [item for item in items if item.id not in failures.ids]
     if done:
         await source.done(done)
+    return bool(done)
 
 
 async def _perform(platform: Platform, plan: Plan, items: list[Item], failures: Failures) -> None:

@@ -20,6 +20,9 @@ log = logging.getLogger("freehold.pipes")
 
 CONCURRENCY = 10
 """Batches of one pipe under way at a time."""
+PATIENCE = 3
+"""Executions that may fail in a row before the pipe pauses."""
+FIRST_PAUSE_MS, MOST_PAUSE_MS = 100, 5_000
 MAX_BATCH_BYTES = 5 << 20
 """A function takes 6 MB; the rest is room for what surrounds the bodies."""
 
@@ -33,13 +36,10 @@ class Runner:
         self._gathered: list[Item] = []
         self._window_ends: int | None = None
         self._batches: set[asyncio.Task[None]] = set()
+        self._failures = 0
+        self._resumes_ms = 0
         self._stopping = False
         self._loop = platform.tasks.loop(f"pipe: {plan.pipe.arn}", self._run)
-
-    @property
-    def busy(self) -> bool:
-        """Is a batch under way?"""
-        return bool(self._batches)
 
     async def stop(self) -> None:
         """Take nothing more, finish what was taken."""
@@ -73,6 +73,8 @@ class Runner:
     async def _look(self) -> int | None:
         """Receive and launch while there is something and room; when (service time, ms) to look again."""
         due: int | None = None
+        if self._platform.clock.now_ms() < self._resumes_ms:
+            return self._resumes_ms
         while not self._stopping and len(self._batches) < CONCURRENCY:
             wanted = self._plan.batch_size - len(self._gathered)
             try:
@@ -121,7 +123,13 @@ class Runner:
         task.add_done_callback(self._ended)
 
     async def _execute(self, batch: list[Item]) -> None:
-        await execute(self._platform, self._plan, self._source, batch)
+        if await execute(self._platform, self._plan, self._source, batch):
+            self._failures = 0
+            return
+        self._failures += 1
+        if self._failures >= PATIENCE:
+            pause_ms = min(FIRST_PAUSE_MS << min(self._failures - PATIENCE, 10), MOST_PAUSE_MS)
+            self._resumes_ms = self._platform.clock.now_ms() + pause_ms
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._batches.discard(task)
