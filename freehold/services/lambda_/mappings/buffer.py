@@ -38,9 +38,10 @@ class Buffer:
     def __init__(self, batch_size: int, window_ms: int, timeout_ms: int = 0) -> None:
         self._size, self._window = batch_size, window_ms
         self.timeout_ms = timeout_ms
-        """The function's: a window ends early enough for it to run while nobody else reads its records."""
+        """The function's: a window ends while it can still run."""
         self._waiting: deque[tuple[Record, int]] = deque()
-        self._bytes = 0
+        self.bytes = 0
+        """Size of the event that all of it would make."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -48,18 +49,18 @@ class Buffer:
     def add(self, records: Iterable[Record], now_ms: int) -> None:
         for record in records:
             self._waiting.append((record, now_ms))
-            self._bytes += len(record.event) + 1
+            self.bytes += len(record.event) + 1
 
     def due_ms(self) -> int | None:
         """When the first batch is ready at the latest."""
         if not self._waiting:
             return None
         record, since = self._waiting[0]
-        return min(since + self._window, max(since, record.until_ms - self.timeout_ms))
+        return min(since + self._window, record.latest_ms(self.timeout_ms))
 
     def ready(self, now_ms: int) -> bool:
         due = self.due_ms()
-        return due is not None and (now_ms >= due or len(self._waiting) >= self._size or self._bytes > _ROOM)
+        return due is not None and (now_ms >= due or len(self._waiting) >= self._size or self.bytes > _ROOM)
 
     def take(self, now_ms: int) -> list[Record]:
         """The next batch, without records that somebody else may have read meanwhile; empty where none is ready."""
@@ -77,13 +78,13 @@ class Buffer:
 
     def _drop(self) -> None:
         record, _ = self._waiting.popleft()
-        self._bytes -= len(record.event) + 1
+        self.bytes -= len(record.event) + 1
 
     def shed(self, keep: int) -> list[Record]:
         """Take out what lies behind the first `keep` records."""
         found: list[Record] = []
         while len(self._waiting) > keep:
             record, _ = self._waiting.pop()
-            self._bytes -= len(record.event) + 1
+            self.bytes -= len(record.event) + 1
             found.append(record)
         return found

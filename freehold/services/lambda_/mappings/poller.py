@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from freehold.kit.faults import Fault
+from freehold.services.lambda_.limits import MAX_SYNC_PAYLOAD
 from freehold.services.lambda_.mappings import responses
 from freehold.services.lambda_.mappings.buffer import Buffer, chunks
 from freehold.services.lambda_.mappings.filters import Filters
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("freehold.lambda")
 
 READ_MOST = 1_000
+READ_BYTES = 8 << 20
+"""Records and bytes, by what records have had lately, of one read."""
+FIRST_SIZE = 64 << 10
 PATIENCE_S = 5.0
 """Real seconds after which a mapping without its queue or function looks for it again."""
 FIRST_PAUSE_MS, MOST_PAUSE_MS = 1_000, 60_000
@@ -61,6 +65,8 @@ class Poller:
         self._begun: dict[str, float] = {}
         """Batches that the function has now, by their first record, and since when (monotonic seconds)."""
         self._several = 1
+        self._record_size = float(FIRST_SIZE)
+        """Bytes of a record's event, lately."""
         self._more = True
         """There may be records that nobody has read."""
         self._rung = False
@@ -155,13 +161,12 @@ class Poller:
         free = 0 if self._pauses else scaling.limit - len(self._tasks)
         if self._source.ordered:
             return batch if free > 0 else 0
-        if self._mapping.window_s:
-            return min(READ_MOST, free * batch - len(self._buffer))
-        ahead = 0 if self._pauses else scaling.ahead
-        waiting = len(self._buffer)
-        if free <= 0 and waiting > ahead * batch // 2:
+        at_once = min(READ_MOST, max(1, int(READ_BYTES / self._record_size)))
+        ahead = 0 if self._pauses or self._mapping.window_s else scaling.ahead
+        waiting, batches = len(self._buffer), max(free, 0) + ahead
+        if self._buffer.bytes > batches * MAX_SYNC_PAYLOAD or (free <= 0 and waiting > ahead * batch // 2):
             return 0
-        return min(READ_MOST, (max(free, 0) + ahead) * batch - waiting)
+        return min(at_once, batches * batch - waiting)
 
     def _excess(self) -> list[Record]:
         """What was read in advance for a function that has become slow since."""
@@ -177,6 +182,8 @@ class Poller:
                 self._scaling.idle()
             return
         self._rounds += 1
+        mean = sum(len(record.event) for record in records) / len(records)
+        self._record_size = max(mean, (self._record_size + mean) / 2)
         self._count("PolledEventCount", len(records))
         passed: list[Record] = []
         dropped: list[Record] = []
@@ -290,7 +297,7 @@ class Poller:
         """Wait before a throttled batch tries again; False when nobody is left to wait for it: its records may be read by
         others before it would end, or the mapping stops."""
         again = self._clock.now_ms() + int(pause_ms * self._platform.ids.uniform(0.8, 1.2))
-        if self._stopping or again + self._buffer.timeout_ms > min(record.until_ms for record in batch):
+        if self._stopping or again > min(record.latest_ms(self._buffer.timeout_ms) for record in batch):
             return False
         sleep = asyncio.ensure_future(self._clock.sleep_until(again))
         self._pauses.add(sleep)

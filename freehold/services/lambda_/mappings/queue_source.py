@@ -40,7 +40,7 @@ class QueueSource:
             settings = await platform.store.read(lambda tx: platform.queues.settings(tx, arn))
             if settings is None:
                 raise SourceGone(GONE)
-            until = platform.clock.now_ms() + 1_000 * settings.visibility_timeout_s
+            now, visible_ms = platform.clock.now_ms(), 1_000 * settings.visibility_timeout_s
             found, due = await platform.queues.receive(arn, most=min(most, MOST))
         except Fault as fault:
             if fault.code == "QueueDoesNotExist":
@@ -48,13 +48,13 @@ class QueueSource:
             if fault.code == "OverLimit":  # as many in flight as there may be: deleting or time makes room
                 return Reading([], platform.clock.now_ms() + 1_000)
             raise
-        return Reading([self._record(message, until) for message in found], due)
+        return Reading([self._record(message, now, now + visible_ms) for message in found], due)
 
-    def _record(self, message: Received, until_ms: int) -> Record:
+    def _record(self, message: Received, read_ms: int, until_ms: int) -> Record:
         event = record(message, self._arn, self._region)
         fields = seen(message, self._arn, self._region) if self._filtered else None
         trace = message.system.get("AWSTraceHeader")
-        return Record(message.id, orjson.dumps(event), fields, message.receipt, until_ms, trace)
+        return Record(message.id, orjson.dumps(event), fields, message.receipt, read_ms, until_ms, trace)
 
     async def done(self, records: Sequence[Record]) -> None:
         """Batches that end while a deletion is under way are deleted together after it."""

@@ -23,10 +23,16 @@ class Record:
     """The record as filters see it; None where the mapping has no filters."""
     handle: str
     """How the source knows this reading of it."""
+    read_ms: int
     until_ms: int
-    """Service time until which nobody else reads it."""
+    """Service time of reading it, and until which nobody else does."""
     trace: str | None = None
     """Its X-Ray trace header."""
+
+    def latest_ms(self, timeout_ms: int) -> int:
+        """When a function should have begun with it at the latest: early enough to end while nobody else reads it, but
+        half of that time may be spent waiting whatever the function's timeout."""
+        return self.until_ms - min(timeout_ms, (self.until_ms - self.read_ms) // 2)
 
 
 @dataclass(slots=True)

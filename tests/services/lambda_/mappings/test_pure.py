@@ -15,7 +15,7 @@ from freehold.services.lambda_.mappings.source import Record
 
 
 def _record(name: str, size: int = 10, until_ms: int = 30_000) -> Record:
-    return Record(name, b'"' + b"x" * (size - 2) + b'"', None, name, until_ms)
+    return Record(name, b'"' + b"x" * (size - 2) + b'"', None, name, 0, until_ms)
 
 
 def _ids(records: list[Record]) -> list[str]:
@@ -68,6 +68,8 @@ class TestBuffer:
         buffer = Buffer(10, 300_000, timeout_ms=3_000)
         buffer.add([_record("a", until_ms=30_000)], 0)
         assert buffer.due_ms() == 27_000
+        buffer.timeout_ms = 30_000
+        assert buffer.due_ms() == 15_000
 
     def test_what_others_may_have_read_meanwhile_is_left_to_them(self) -> None:
         buffer = Buffer(10, 0)
