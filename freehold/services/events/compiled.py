@@ -48,7 +48,8 @@ class CompiledBus:
     token: str = ""
     index: Index = field(default_factory=Index)
     rules: dict[str, Rule] = field(default_factory=dict)
-    archives: archiving.Archives = field(default_factory=archiving.Archives)
+    archives: archiving.Archives | None = None
+    """None where no archive keeps anything."""
     statements: list[dict[str, Any]] = field(default_factory=list)
 
     def matching(self, document: dict[str, Any]) -> list[Rule]:
@@ -111,7 +112,7 @@ async def warm(platform: Platform, name: BusName) -> None:
 
 async def _warm(platform: Platform, name: BusName, raw: bytes) -> None:
     bus, last = rows.decode_bus(raw), ""
-    found = CompiledBus(name, archives=await platform.store.read(lambda tx: archiving.load(tx, name)))
+    found = CompiledBus(name, archives=await platform.store.read(lambda tx: archiving.load(tx, name) or None))
     while page := await platform.store.read(partial(_page, name=name, last=last)):
         for row in page:
             _place(found, row.name, row)
@@ -143,14 +144,14 @@ def _catch_up(tx: ReadTx, compiled: CompiledBus, bus: model.Bus) -> bool:
         return False
     for name in {change.rule for change in changes[1:]}:
         if name is None:
-            compiled.archives = archiving.load(tx, compiled.name)
+            compiled.archives = archiving.load(tx, compiled.name) or None
         else:
             _place(compiled, name, rows.rule(tx, compiled.name, name))
     return True
 
 
 def _whole(tx: ReadTx, name: BusName) -> CompiledBus:
-    compiled = CompiledBus(name, archives=archiving.load(tx, name))
+    compiled = CompiledBus(name, archives=archiving.load(tx, name) or None)
     page = rows.rules(tx, name)
     while page:
         for row in page:

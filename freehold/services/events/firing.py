@@ -119,7 +119,7 @@ def accept_on(
 ) -> None:
     """`accept` for a bus that this transaction has read."""
     name = bus.name
-    if archive and bus.archives and (names := bus.archives.matching(event)):
+    if bus.archives is not None and archive and (names := bus.archives.matching(event)):
         archiving.keep(tx, platform, name, names, event, now_ms=now_ms)
     rules = bus.matching(event.document)
     if not rules:

@@ -37,6 +37,8 @@ from freehold.services.events.port import EventsPort
 def arn(call: Call) -> str:
     """The resource that a call names."""
     params, operation = call.params, call.operation.name
+    if operation == "PutEvents":
+        return _bus(call, params["Entries"][0].get("EventBusName"))
     if "ResourceARN" in params:
         return str(params["ResourceARN"])
     for kind, member in (("archive", "ArchiveName"), ("replay", "ReplayName")):
@@ -46,11 +48,15 @@ def arn(call: Call) -> str:
         kind = "connection" if operation.endswith("Connection") else "api-destination"
         return call.arn("events", f"{kind}/{params.get('Name', '*')}")
     name = params.get("Name") if operation.endswith("EventBus") else params.get("EventBusName")
+    rule = params.get("Name") if operation.endswith("Rule") else params.get("Rule")
+    return _bus(call, name, rule)
+
+
+def _bus(call: Call, name: str | None, rule: str | None = None) -> str:
     try:
         bus = parse_bus(name, call.account, call.region)
     except Fault:
         return "*"
-    rule = params.get("Name") if operation.endswith("Rule") else params.get("Rule")
     return bus.rule_arn(rule) if rule else bus.arn
 
 
