@@ -452,3 +452,24 @@ def test_a_queue_with_too_much_in_flight_is_asked_again() -> None:
         assert bench.batches == [["a"]]
 
     run(body)
+
+
+def test_large_messages_are_not_gathered_beyond_what_may_run() -> None:
+    async def body(bench: Bench) -> None:
+        bench.gate = asyncio.Event()
+        await bench.map(BatchSize=10_000, MaximumBatchingWindowInSeconds=5)
+        large = "x" * 100_000
+        await bench.queues.send(QUEUE, *[large] * 600)
+        await bench.until(lambda: bench.running == 5)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        taken = sum(1 for each in bench.queues.queues[QUEUE].messages if each.count)
+        assert 310 <= taken <= 420  # five events of 6 MB run; little more waits
+        assert max(bench.queues.asked[1:]) <= 100
+        assert all(60 <= len(batch) <= 63 for batch in bench.batches)
+        bench.gate.set()
+        await bench.world.later(5)
+        assert bench.left() == []
+        assert len(bench.seen()) == 600
+
+    run(body)
