@@ -15,6 +15,8 @@ from freehold.kit.faults import Fault
 MAX_BYTES = 1 << 20
 """Of all entries of a request together."""
 MAX_DETAIL_TYPE = 128
+MAX_DEPTH = 250
+"""Levels of a detail (AWS: 1,000)."""
 _TIME_BYTES = 14
 
 
@@ -71,6 +73,17 @@ def detail_of(entry: dict[str, Any]) -> dict[str, Any]:
         detail = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise Refused("MalformedDetail", "Detail is malformed.") from None
-    if type(detail) is not dict:
+    if type(detail) is not dict or too_deep(text, detail):
         raise Refused("MalformedDetail", "Detail is malformed.")
     return detail
+
+
+def too_deep(text: str, detail: dict[str, Any]) -> bool:
+    """Is a detail nested deeper than can be written again? That is 254 levels with the event around it."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return False
+    try:
+        orjson.dumps([[[[detail]]]])
+    except orjson.JSONEncodeError:
+        return True
+    return False

@@ -34,7 +34,11 @@ class EventsPort:
         if bus is None:
             raise no_bus(name)
         put = _envelope(event, source.account, name.region, now_ms)
-        if len(put.text) > MAX_BYTES:
+        try:
+            size = len(put.text)
+        except TypeError:  # nested deeper than JSON is written
+            raise invalid("Detail is malformed.") from None
+        if size > MAX_BYTES:
             raise invalid("Total size of the entries in the request is over the limit.")
         _check_access(bus, put, source)
         accept_on(tx, self._platform, bus, put, now_ms=now_ms, room=self._room(tx))

@@ -58,6 +58,22 @@ async def test_each_entry_fails_by_itself(house: EventBridge) -> None:
 
 
 @scenario
+async def test_a_detail_may_be_nested_250_levels(house: EventBridge) -> None:
+    await house.rule("r", {"Arn": QUEUE})
+
+    def nested(levels: int) -> str:
+        return '{"a":' * levels + "1" + "}" * levels
+
+    answer = await house("PutEvents", Entries=[{**entry(), "Detail": nested(levels)} for levels in (250, 253, 900)])
+    assert [each.get("ErrorCode") for each in answer["Entries"]] == [None, "MalformedDetail", "MalformedDetail"]
+    assert nested(250) in house.to(QUEUE)[0].body
+    event = Event(Ids(9).uuid(), "app", "d", orjson.loads(nested(300)))
+    source, put = Source("pipes.amazonaws.com", "arn:aws:x", ACCOUNT), house.platform.events.put
+    with pytest.raises(Fault, match="Detail is malformed"):
+        await house.store.transact(lambda tx: put(tx, bus_arn(), event, now_ms=0, source=source))
+
+
+@scenario
 async def test_a_request_is_limited_to_ten_entries_and_one_mebibyte(house: EventBridge) -> None:
     code, _ = await house.refused("PutEvents", Entries=[entry()] * 11)
     assert code == "ValidationException"
