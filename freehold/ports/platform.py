@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from freehold.kit.clock import Clock
 from freehold.kit.ids import Ids
+from freehold.ports.addresses import Addresses, AsSpelled
 from freehold.store.base import Store
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Platform:
     queues: Queues = field(default_factory=lambda: cast("Queues", Absent("queues")))
     topics: Topics = field(default_factory=lambda: cast("Topics", Absent("topics")))
     log_groups: LogGroups = field(default_factory=lambda: cast("LogGroups", Absent("log_groups")))
+    addresses: Addresses = field(default_factory=AsSpelled)
     events: Events = field(default_factory=lambda: cast("Events", Absent("events")))
     advance: Advance | None = None
     """Moves service time, where the clock is manual."""

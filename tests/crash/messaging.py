@@ -230,7 +230,18 @@ def missing(server: Server, load: Load) -> list[str]:
         for group in GROUPS
         if _highest(server, group) < load.steps[group] - 1
     ]
-    return [*sorted(load.published - keys(server))[:10], *late]
+    lost = sorted(load.published - keys(server))
+    if lost:
+        late.append(f"{len(lost)} messages, among them {lost[:5]}; on their way: {waiting(server)}")
+    return late
+
+
+def waiting(server: Server) -> str:
+    """What the queue says it still has."""
+    kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    url = f"{server.url}/{ACCOUNT}/writer"
+    found = server.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=kinds)["Attributes"]
+    return ", ".join(found[kind] for kind in kinds)
 
 
 def _highest(server: Server, group: str) -> int:

@@ -6,6 +6,7 @@ from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.apigateway import door, outbound
 from freehold.services.apigateway.http import apis, authorizers, integrations, openapi, resources, routes, stages
+from freehold.services.apigateway.port import AddressesPort
 from freehold.services.apigateway.rest import apis as rest_apis
 from freehold.services.apigateway.rest import authorizers as rest_authorizers
 from freehold.services.apigateway.rest import export as rest_export
@@ -62,6 +63,7 @@ HTTP = Manifest(
     arn=http_arn,
     prefix="apigateway",
     hosts={"execute-api": door.serve},
+    ports=lambda platform: {"addresses": AddressesPort(platform)},
     stop=outbound.close,
 )
 REST = Manifest(

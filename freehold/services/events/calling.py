@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
 TIMEOUT_S = 5.0
+MOST_AT_ONCE = 64
+"""Calls of one destination under way for rules; there is room for four times as many deliveries in all."""
+CROWDED_MS = 500
 AGAIN = frozenset((401, 407, 409, 429))
 """Answers after which a delivery is tried again, beside all from 500 on."""
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -46,6 +49,28 @@ class Rates:
     def __init__(self) -> None:
         self._free_us: dict[str, int] = {}
         self._turns: dict[str, int] = {}
+
+        self._under_way: dict[str, int] = {}
+        self._crowd: dict[str, set[str]] = {}
+
+    def enter(self, arn: str, now_ms: int, ticket: str) -> int | None:
+        """None: the call may begin, and `leave` ends it. Otherwise so many are under way already that it comes back at
+        this service time: a destination that is slow to answer shall not keep others from being called."""
+        crowd = self._crowd.setdefault(arn, set())
+        if self._under_way.get(arn, 0) >= MOST_AT_ONCE:
+            crowd.add(ticket)
+            return now_ms + CROWDED_MS * (1 + len(crowd) // MOST_AT_ONCE)
+        crowd.discard(ticket)
+        self._under_way[arn] = self._under_way.get(arn, 0) + 1
+        return None
+
+    def leave(self, arn: str) -> None:
+        """A call that `enter` let begin has ended."""
+        self._under_way[arn] -= 1
+        if not self._under_way[arn]:
+            del self._under_way[arn]
+            if not self._crowd.get(arn):
+                self._crowd.pop(arn, None)
 
     def turn(self, arn: str, rate: int, now_ms: int, ticket: str | None = None) -> int | None:
         """None: now. Otherwise the service time (ms) at which it is this caller's turn; with a ticket, it asks again."""
@@ -103,7 +128,7 @@ async def call(
     destination, connection = await platform.store.read(lambda tx: _find(tx, destination_arn))
     parsed = arns.parse(destination_arn)
     assert parsed is not None
-    url = filled(destination.endpoint, path_values)
+    url = await platform.addresses.home(filled(destination.endpoint, path_values))
     now_ms = platform.clock.now_ms()
     due_ms = rates(platform).turn(destination_arn, destination.rate or DEFAULT_RATE, now_ms, ticket)
     if due_ms is not None:

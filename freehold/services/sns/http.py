@@ -155,7 +155,7 @@ async def _post(platform: Platform, found: _Found, job: Job) -> tuple[int | None
     body, headers = await _message(platform, found, job)
     try:
         async with client(platform).stream(
-            "POST", target.endpoint, content=body, headers=headers, timeout=TIMEOUT_S
+            "POST", await platform.addresses.home(target.endpoint), content=body, headers=headers, timeout=TIMEOUT_S
         ) as answer:
             pieces: list[bytes] = []
             async for piece in answer.aiter_raw(4096):
