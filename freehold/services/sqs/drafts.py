@@ -28,8 +28,12 @@ def invalid(message: str) -> Fault:
     return Fault("InvalidParameterValue", message)
 
 
-def draft(request: Mapping[str, Any], message_id: str, sender: str) -> Draft:
-    """A message of SendMessage, or of an entry of SendMessageBatch. Raises what is wrong whatever the queue."""
+def draft(request: Mapping[str, Any], message_id: str, sender: str, trace: str | None = None) -> Draft:
+    """A message of SendMessage, or of an entry of SendMessageBatch. Raises what is wrong whatever the queue.
+
+    `trace` is the trace header of the call, which the message keeps where it brings none of its own (X-Ray: "Amazon SQS
+    and AWS X-Ray").
+    """
     body: str = request["MessageBody"]
     if not body:
         raise Fault("MissingParameter", "The request must contain the parameter MessageBody.")
@@ -47,7 +51,7 @@ def draft(request: Mapping[str, Any], message_id: str, sender: str) -> Draft:
         token("MessageGroupId", request.get("MessageGroupId")),
         token("MessageDeduplicationId", request.get("MessageDeduplicationId")),
         delay_s,
-        trace_header(request.get("MessageSystemAttributes")),
+        trace_header(request.get("MessageSystemAttributes")) or trace or "",
     )
 
 

@@ -20,7 +20,7 @@ Request = dict[str, Any]
 async def send_message(call: Call, request: Request) -> Request:
     place = place_of(call, request["QueueUrl"])
     platform = call.platform
-    message = drafts.draft(request, platform.ids.uuid(), call.principal.user_id)
+    message = drafts.draft(request, platform.ids.uuid(), call.principal.user_id, call.cause.trace)
     known, now_ms = memory(platform), platform.clock.now_ms()
 
     def body(tx: Tx) -> list[tuple[str, str | None]]:
@@ -30,18 +30,18 @@ async def send_message(call: Call, request: Request) -> Request:
 
     ((message_id, sequence),) = await platform.store.transact(body, lane=place.watch_key)
     answer = {"MessageId": message_id, "MD5OfMessageBody": message.md5}
-    return _digested(answer, message, sequence)
+    return _digested(answer, request, message, sequence)
 
 
 async def send_message_batch(call: Call, request: Request) -> Request:
     place, entries = place_of(call, request["QueueUrl"]), request["Entries"]
     batches.check(entries, "SendMessageBatchRequestEntry")
     platform = call.platform
-    failed: dict[int, Fault] = {}
+    trace, failed = _trace(call), dict[int, Fault]()
     messages: list[Draft | None] = []
     for at, entry in enumerate(entries):
         try:
-            messages.append(drafts.draft(entry, platform.ids.uuid(), call.principal.user_id))
+            messages.append(drafts.draft(entry, platform.ids.uuid(), call.principal.user_id, call.cause.trace))
         except Fault as fault:
             messages.append(None)
             failed[at] = fault
@@ -62,7 +62,7 @@ async def send_message_batch(call: Call, request: Request) -> Request:
         if message is not None and at not in failed:
             message_id, sequence = next(remaining)
             answer = {"Id": entry["Id"], "MessageId": message_id, "MD5OfMessageBody": message.md5}
-            successful.append(_digested(answer, message, sequence))
+            successful.append(_digested(answer, entry, message, sequence))
     return {
         "Successful": successful,
         "Failed": [batches.failure(entries[at]["Id"], failed[at]) for at in sorted(failed)],
@@ -78,10 +78,10 @@ def _refusal(queue: Queue, message: Draft | None) -> Fault | None:
     return None
 
 
-def _digested(answer: Request, message: Draft, sequence: str | None) -> Request:
+def _digested(answer: Request, request: Request, message: Draft, sequence: str | None) -> Request:
     if message.attributes:
         answer["MD5OfMessageAttributes"] = of_attributes(message.attributes)
-    if message.trace:
+    if request.get("MessageSystemAttributes"):
         answer["MD5OfMessageSystemAttributes"] = of_attributes({"AWSTraceHeader": ("String", message.trace)})
     if sequence is not None:
         answer["SequenceNumber"] = sequence

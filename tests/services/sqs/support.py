@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from freehold import wire
 from freehold.kit.ids import Ids
+from freehold.ports.call import Cause
+from freehold.ports.call import Cause
 from freehold.ports.identity import Principal
 from freehold.services.sqs import service
 from freehold.services.sqs.port import QueuesPort
@@ -58,7 +60,9 @@ class Sqs:
         await self.timers.close()
         await self.tasks.close()
 
-    async def __call__(self, operation: str, *, account: str = ACCOUNT, **request: Any) -> dict[str, Any]:
+    async def __call__(
+        self, operation: str, *, account: str = ACCOUNT, trace: str | None = None, **request: Any
+    ) -> dict[str, Any]:
         described = _MODEL.operations[operation]
         wire.validate(described, request)
         call = SimpleNamespace(
@@ -68,7 +72,9 @@ class Sqs:
             principal=Principal(account, f"arn:aws:iam::{account}:root", account),
             operation=described,
             params=request,
+            cause=Cause(),
             http=None,
+            cause=Cause(trace),
             base_url="http://sqs",
             arn=lambda kind, resource: f"arn:aws:{kind}:{REGION}:{account}:{resource}",
         )
