@@ -340,3 +340,53 @@ def test_a_loop_through_a_topic_is_stopped(on: Client, manual: Server) -> None:
     on("sns").publish(TopicArn=topic, Message="first")
     advance(manual, "10m")
     assert len(messages(on, url)) == 16
+
+
+def test_a_loop_through_a_bucket_is_stopped(on: Client, manual: Server, account: str) -> None:
+    """Object → function → object, in one bucket."""
+    bucket = f"round-{account}"
+    code = (
+        "import boto3\n"
+        "def handler(event, context):\n"
+        "    s3 = event['Records'][0]['s3']\n"
+        "    boto3.client('s3').put_object(Bucket=s3['bucket']['name'], Key=s3['object']['key'] + 'x', Body=b'')\n"
+    )
+    on("s3").create_bucket(Bucket=bucket)
+    arn = function(on, "loops", code, Timeout=30)
+    on("lambda").add_permission(
+        FunctionName="loops",
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn=f"arn:aws:s3:::{bucket}",
+        SourceAccount=account,
+    )
+    on("s3").put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+        },
+    )
+    on("s3").put_object(Bucket=bucket, Key="k", Body=b"")
+    advance(manual, "10m")
+    assert len(on("s3").list_objects_v2(Bucket=bucket)["Contents"]) == 17
+
+
+def test_a_loop_through_a_queue_is_stopped(on: Client, manual: Server) -> None:
+    """Message → mapping → function → message; what is stopped stays in the queue and ends in its dead-letter queue."""
+    dead, dead_arn = queue(on, "dead")
+    url, arn = queue(on, "round")
+    redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
+    on("sqs").set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": redrive})
+    code = (
+        "import boto3, json, os\n"
+        "def handler(event, context):\n"
+        "    for record in event['Records']:\n"
+        "        body = str(int(record['body']) + 1)\n"
+        "        boto3.client('sqs').send_message(QueueUrl=os.environ['ROUND'], MessageBody=body)\n"
+    )
+    function(on, "loops", code, Timeout=30, Environment={"Variables": {"ROUND": url}})
+    on("lambda").create_event_source_mapping(FunctionName="loops", EventSourceArn=arn, BatchSize=1)
+    on("sqs").send_message(QueueUrl=url, MessageBody="0")
+    advance(manual, "30m")
+    assert [message["Body"] for message in messages(on, dead)] == ["16"]
