@@ -69,8 +69,7 @@ class Rates:
         self._under_way[arn] -= 1
         if not self._under_way[arn]:
             del self._under_way[arn]
-            if not self._crowd.get(arn):
-                self._crowd.pop(arn, None)
+            self._crowd.pop(arn, None)
 
     def turn(self, arn: str, rate: int, now_ms: int, ticket: str | None = None) -> int | None:
         """None: now. Otherwise the service time (ms) at which it is this caller's turn; with a ticket, it asks again."""
@@ -129,22 +128,42 @@ async def call(
     parsed = arns.parse(destination_arn)
     assert parsed is not None
     url = await platform.addresses.home(filled(destination.endpoint, path_values))
-    now_ms = platform.clock.now_ms()
-    due_ms = rates(platform).turn(destination_arn, destination.rate or DEFAULT_RATE, now_ms, ticket)
-    if due_ms is not None:
-        if ticket is not None:
-            raise Wait(due_ms)
+    now_ms, pace = platform.clock.now_ms(), rates(platform)
+    due_ms = pace.turn(destination_arn, destination.rate or DEFAULT_RATE, now_ms, ticket)
+    if ticket is None:
         # In real time: a manual clock does not move while somebody is being called.
-        await asyncio.sleep((due_ms - now_ms) / 1000)
+        await asyncio.sleep(max(0, (due_ms or 0) - now_ms) / 1000)
+        return await _authorized(platform, parsed, destination.method, url, payload, headers, query, connection)
+    if due_ms is None:
+        due_ms = pace.enter(destination_arn, now_ms, ticket)
+    if due_ms is not None:
+        raise Wait(due_ms)
+    try:
+        return await _authorized(platform, parsed, destination.method, url, payload, headers, query, connection)
+    finally:
+        pace.leave(destination_arn)
+
+
+async def _authorized(
+    platform: Platform,
+    arn: arns.Arn,
+    method: str,
+    url: str,
+    payload: bytes,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    connection: Connection,
+) -> Answer:
+    """One call, and another with a fresh token where the endpoint did not take the known one."""
     for last in (False, True):
         try:
-            extra = await authorization.extra(platform, parsed.account, parsed.region, connection)
+            extra = await authorization.extra(platform, arn.account, arn.region, connection)
         except Unauthorized as refused:
             raise Fault("AccessDeniedException", str(refused)) from None
-        answer = await _send(platform, destination.method, url, payload, headers, query, extra)
+        answer = await _send(platform, method, url, payload, headers, query, extra)
         if answer.status not in (401, 407) or connection.type != "OAUTH_CLIENT_CREDENTIALS" or last:
             break
-        authorization.forget_token(platform, connection.arn(parsed.account, parsed.region))
+        authorization.forget_token(platform, connection.arn(arn.account, arn.region))
     return Answer(answer.status, answer.headers, answer.body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
 API_SECONDS = 30.0
+PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Between attempts to invoke a function that is throttled."""
 
 
 class Failed(Exception):
@@ -24,13 +27,21 @@ class Failed(Exception):
 
 
 async def invoke(platform: Platform, plan: Plan, arn: str, payload: bytes, trace: str | None) -> bytes:
-    """Invoke a function and answer what it said. Raises Failed."""
-    try:
-        invoked = await platform.functions.invoke(
-            arn, payload, cause=Cause(trace), source=SERVICE, source_arn=plan.pipe.arn
-        )
-    except Fault as fault:
-        raise Failed(f"{fault.code}: {fault.message}") from None
+    """Invoke a function and answer what it said; one that is throttled is asked again for some seconds. Raises Failed."""
+    invoked = None
+    for pause_s in (*PAUSES_S, None):
+        try:
+            invoked = await platform.functions.invoke(
+                arn, payload, cause=Cause(trace), source=SERVICE, source_arn=plan.pipe.arn
+            )
+        except Fault as fault:
+            if fault.code != "TooManyRequestsException" or pause_s is None:
+                raise Failed(f"{fault.code}: {fault.message}") from None
+            # Real time, as what is waited for is an instance that ends a real invocation.
+            await asyncio.sleep(pause_s)
+        else:
+            break
+    assert invoked is not None
     body = invoked.payload if isinstance(invoked.payload, bytes) else b"".join([each async for each in invoked.payload])
     if invoked.function_error:
         raise Failed(f"{invoked.function_error}: {body[:1000].decode(errors='replace')}")

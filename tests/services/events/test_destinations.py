@@ -31,6 +31,16 @@ def test_a_ticket_keeps_its_turn() -> None:
     assert rates.turn("d", 1, 1000, "c") == 2000
 
 
+def test_a_slow_destination_has_no_more_than_its_share_under_way() -> None:
+    rates = calling.Rates()
+    assert [rates.enter("slow", 0, str(n)) for n in range(64)] == [None] * 64
+    assert rates.enter("slow", 0, "late") == calling.CROWDED_MS
+    assert rates.enter("other", 0, "x") is None
+    assert rates.enter("slow", 0, "later") == calling.CROWDED_MS
+    rates.leave("slow")
+    assert rates.enter("slow", 500, "late") is None
+
+
 def test_the_connections_headers_win_and_eventbridges_own_are_not_the_users() -> None:
     made = dict(
         calling.merged_headers(
