@@ -37,7 +37,7 @@ async def send_message_batch(call: Call, request: Request) -> Request:
     place, entries = place_of(call, request["QueueUrl"]), request["Entries"]
     batches.check(entries, "SendMessageBatchRequestEntry")
     platform = call.platform
-    trace, failed = _trace(call), dict[int, Fault]()
+    failed: dict[int, Fault] = {}
     messages: list[Draft | None] = []
     for at, entry in enumerate(entries):
         try:

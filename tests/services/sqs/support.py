@@ -10,7 +10,6 @@ from typing import Any, cast
 from freehold import wire
 from freehold.kit.ids import Ids
 from freehold.ports.call import Cause
-from freehold.ports.call import Cause
 from freehold.ports.identity import Principal
 from freehold.services.sqs import service
 from freehold.services.sqs.port import QueuesPort
@@ -72,7 +71,6 @@ class Sqs:
             principal=Principal(account, f"arn:aws:iam::{account}:root", account),
             operation=described,
             params=request,
-            cause=Cause(),
             http=None,
             cause=Cause(trace),
             base_url="http://sqs",

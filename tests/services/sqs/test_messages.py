@@ -239,3 +239,14 @@ async def test_a_queue_leaves_no_rows_when_all_is_done(sqs: Sqs) -> None:
     await sqs("DeleteQueue", QueueUrl=fifo)
     await sqs.advance(1_200)
     assert await sqs.rows() == 0
+
+
+@scenario
+async def test_the_trace_of_the_sender_goes_with_the_message_unless_it_brings_its_own(sqs: Sqs) -> None:
+    url = await sqs.queue()
+    answer = await sqs("SendMessage", trace="Root=caller", QueueUrl=url, MessageBody="x")
+    assert "MD5OfMessageSystemAttributes" not in answer
+    own = {"AWSTraceHeader": text("Root=own")}
+    await sqs("SendMessage", trace="Root=caller", QueueUrl=url, MessageBody="y", MessageSystemAttributes=own)
+    found = await sqs.receive(url)
+    assert [message["Attributes"]["AWSTraceHeader"] for message in found] == ["Root=caller", "Root=own"]
