@@ -15,13 +15,16 @@ from freehold.services.events import envelope
 from freehold.services.events.dead_letters import ATTEMPTS, give_up
 from freehold.services.events.names import BusName
 from freehold.services.events.sending import Failure, Order
-from freehold.services.events.targets import compile_target
+from freehold.services.events.targets import API, DESTINATION, compile_target
 from freehold.store.base import Tx
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
+CALL = "events.call"
+"""Outbox kind of orders that take a call: endpoints that are slow or away hold up no other target."""
 KIND = "events.deliver"
+"""Outbox kind of orders that are tried again inside the store."""
 FIRST_RETRY_MS = 1_000
 MOST_RETRY_MS = 468_000
 
@@ -83,7 +86,8 @@ def later(
         first_ms=now_ms,
         via=order.event.via,
     )
-    platform.outbox.add(tx, KIND, _encode(parcel), id=order.id, due_ms=now_ms if due_ms is None else due_ms)
+    kind = CALL if order.target.kind in (API, DESTINATION) else KIND
+    platform.outbox.add(tx, kind, _encode(parcel), id=order.id, due_ms=now_ms if due_ms is None else due_ms)
 
 
 def failed(tx: Tx, platform: Platform, order: Order, failure: Failure, *, now_ms: int) -> None:

@@ -69,6 +69,7 @@ MANIFEST = Manifest(
     ports=lambda platform: {"events": EventsPort(platform)},
     deliverers={
         parcels.KIND: delivering.deliver,
+        parcels.CALL: delivering.deliver,
         firing.EXPAND: firing.expand,
         connections.AUTHORIZE: connections.authorize,
     },
