@@ -115,7 +115,7 @@ def _chain(server: Server, name: str, source: str, fifo: dict[str, str]) -> None
         Handler="index.handler",
         Role=f"arn:aws:iam::{ACCOUNT}:role/any",
         Code={"ZipFile": package(source)},
-        MemorySize=512,
+        MemorySize=1769,  # a whole core: the backlog of a hundred lives has to be worked off
         Timeout=3,
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
@@ -267,11 +267,13 @@ def killed(
         stop(server)
 
 
-def arrive(server: Server, load: Load, seconds: float = 60.0) -> list[str]:
-    """Wait until all has arrived; answers what has not."""
-    deadline = time.monotonic() + seconds
+def arrive(server: Server, load: Load, patience: float = 30.0) -> list[str]:
+    """Wait until all has arrived, or nothing more came for so many seconds; answers what has not."""
+    deadline, last = time.monotonic() + patience, None
     while (late := missing(server, load)) and time.monotonic() < deadline:
-        threading.Event().wait(0.25)
+        if late != last:
+            deadline, last = time.monotonic() + patience, late
+        threading.Event().wait(0.5)
     return late
 
 
