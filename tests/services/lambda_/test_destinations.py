@@ -113,6 +113,7 @@ def test_topics_functions_and_buses() -> None:
         assert (event["source"], event["detail_type"]) == ("lambda", "Lambda Function Invocation Result - Success")
         assert event["resources"] == [f"{ARN}:hello:$LATEST", BUS]
         assert event["detail"]["responsePayload"] == {"a": 1}
+        assert event["trace"].startswith("Root=") and "Lineage" not in event["trace"]
 
     run(body)
 

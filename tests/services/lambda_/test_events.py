@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from freehold.kit.tuples import span
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable, Throttled
 from freehold.services.lambda_.asynchronous import events
@@ -198,6 +200,31 @@ def test_no_retries_and_a_short_life() -> None:
         await invoke(world)
         await later(world, 3600)
         assert len(world.runtime.seen) == 3, "the second retry would come after the event's 90 seconds"
+
+    run(body)
+
+
+def test_invoke_async_is_an_event_too() -> None:
+    async def body(world: World) -> None:
+        await world.create()
+        assert await world("InvokeAsync", FunctionName="hello", InvokeArgs=b'{"old": 1}') == {"Status": 202}
+        await world.settle()
+        assert [invocation.payload for _, invocation in world.runtime.seen] == [b'{"old": 1}']
+
+    run(body)
+
+
+def test_events_that_an_earlier_version_left_in_the_outbox_run() -> None:
+    async def body(world: World) -> None:
+        await world.create()
+        old = (ACCOUNT, REGION, "hello", "", "id", b'{"a": 1}', world.clock.now_ms(), None, None, 0)
+        add, now = world.platform.outbox.add, world.clock.now_ms()
+        await world.platform.store.transact(
+            lambda tx: add(tx, events.KIND, msgspec.msgpack.encode(old), id="id.0", due_ms=now)
+        )
+        await world.platform.outbox.settle()
+        await world.settle()
+        assert [invocation.request_id for _, invocation in world.runtime.seen] == ["id"]
 
     run(body)
 

@@ -16,7 +16,7 @@ from freehold.ports.functions import Functions
 from freehold.ports.identity import Principal, Source
 from freehold.ports.queues import Outgoing, Queues
 from freehold.ports.topics import Note, Topics
-from freehold.services.lambda_ import limits
+from freehold.services.lambda_ import limits, recursion
 from freehold.services.lambda_.asynchronous.records import Record
 from freehold.services.lambda_.credentials import acting_role
 from freehold.services.lambda_.names import FunctionName
@@ -121,7 +121,8 @@ def send(platform: Platform, tx: Tx, target: str, record: Record, source: Source
         elif kind == "events":
             detail: dict[str, Any] = orjson.loads(document)
             resources = (record.function_arn, target)
-            event = BusEvent(id, "lambda", record.detail_type, detail, resources, record.at_s, trace)
+            bare = recursion.without(trace) if trace else None  # what comes of it is out of Lambda's sight
+            event = BusEvent(id, "lambda", record.detail_type, detail, resources, record.at_s, bare)
             platform.events.put(tx, target, event, now_ms=now, source=source)
     except Fault:
         return False
