@@ -79,11 +79,19 @@ class Poll:
             ask = Ask(self._most, 1000 * visibility_s, now_ms, self._attempt)
             return queue, state.receive(tx, queue, ask, self._memory)
 
-        queue, ready = await store.read(look)
-        taken = Taken()
-        while ready:
+        flowing = self._memory.flowing
+        if not worth and self._place not in flowing:
+            queue, ready = await store.read(look)
+            if not ready:
+                return queue, Taken()
+        more = True
+        while more:
             queue, taken = await store.transact(take, lane=self._place.watch_key)
-            ready = taken.more and not taken.deliveries
+            more = taken.more and not taken.deliveries
+        if taken.deliveries:
+            flowing.add(self._place)
+        else:
+            flowing.discard(self._place)
         if any(not delivery.message.md5 for delivery in taken.deliveries):
             await self._sign(taken)
         return queue, taken
