@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -47,3 +48,30 @@ def test_cloudformation_tells_of_stacks_and_resources(aws: Aws, account: str) ->
         "client-request-token": "",
     }
     assert by_kind["CloudFormation Stack Status Change"]["resources"] == [made]
+
+
+def test_topics_hear_of_a_stack_and_ask_for_custom_resources(aws: Aws, account: str) -> None:
+    """NotificationARNs, and a ServiceToken that is a topic: who listens to it makes the resource."""
+    sns, cloudformation = aws("sns"), aws("cloudformation")
+    topic = sns.create_topic(Name="told")["TopicArn"]
+    queue = Listener(aws, account, open_to="sns.amazonaws.com")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
+    custom = {"Type": "Custom::Thing", "Properties": {"ServiceToken": topic, "Size": 3}}
+    template = {"Resources": {"Thing": custom}, "Outputs": {"Made": {"Value": {"Fn::GetAtt": ["Thing", "Colour"]}}}}
+    cloudformation.create_stack(StackName="told", TemplateBody=json.dumps(template), NotificationARNs=[topic])
+    subjects: list[str] = []
+    while "AWS CloudFormation custom resource request" not in subjects:
+        for message in queue.messages():
+            subjects.append(message["Subject"])
+            if message["Subject"] == "AWS CloudFormation custom resource request":
+                asked = json.loads(message["Message"])
+                assert (asked["RequestType"], asked["ResourceProperties"]["Size"]) == ("Create", "3")
+                answer = {"Status": "SUCCESS", "PhysicalResourceId": "t", "Data": {"Colour": "red"}}
+                request = urllib.request.Request(asked["ResponseURL"], json.dumps(answer).encode(), method="PUT")
+                assert urllib.request.urlopen(request).status == 200
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="told", WaiterConfig={"Delay": 1})
+    stack = cloudformation.describe_stacks(StackName="told")["Stacks"][0]
+    assert stack["Outputs"] == [{"OutputKey": "Made", "OutputValue": "red"}]
+    assert stack["NotificationARNs"] == [topic]
+    last = [message["Message"] for message in queue.messages()][-1]
+    assert "StackName='told'" in last.splitlines()

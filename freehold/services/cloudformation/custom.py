@@ -1,4 +1,4 @@
-"""Custom resources: a function (ServiceToken) does the work and answers by a PUT to a URL of its own.
+"""Custom resources: a function, or who listens to a topic (ServiceToken), does the work and answers by a PUT to a URL.
 
 Documented in the user guide, "Custom resource reference": request and response objects, one hour of patience (or
 ServiceTimeout seconds), responses of at most 4,096 bytes, all property values as strings.
@@ -12,7 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from freehold.kit import arns
-from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.faults import Fault
 from freehold.kit.http import Response
 from freehold.kit.tuples import pack
 from freehold.ports.call import Cause
@@ -29,6 +29,7 @@ DOOR = "cloudformation"
 """Front hands `/_cloudformation/{token}` to `answered`."""
 MAX_ANSWER = 4_096
 PATIENCE_S = 3_600
+SUBJECT = "AWS CloudFormation custom resource request"
 
 
 class Question(msgspec.Struct):
@@ -96,13 +97,13 @@ def _strings(value: Any) -> Any:
 
 
 async def _ask(context: Context, kind: str, properties: Properties, **members: Any) -> dict[str, Any]:
-    """Invoke the function and wait for its answer. Raises Fault where it fails or does not come."""
+    """Ask the function or the topic, and wait for the answer. Raises Fault where it fails or does not come."""
     platform = context.origin.platform
     token, request_id = platform.ids.secret(43), platform.ids.uuid()
     arn = properties["ServiceToken"]
     named = arns.parse(arn)
-    if named is None or named.service != "lambda":
-        raise not_implemented(f"custom resources with the service token {arn} (functions are)")
+    if named is None or named.service not in ("lambda", "sns"):
+        raise Fault("ValidationError", f"Invalid service token: {arn} is the ARN of neither a function nor a topic.")
     await platform.store.transact(lambda tx: put_question(tx, token, Question(request_id)))
     event = {
         "RequestType": kind,
@@ -116,14 +117,17 @@ async def _ask(context: Context, kind: str, properties: Properties, **members: A
         **members,
     }
     try:
-        await platform.functions.invoke(
-            arn,
-            json.dumps(event).encode(),
-            cause=Cause(),
-            source="cloudformation.amazonaws.com",
-            source_arn=context.stack_id,
-            asynchronous=True,
-        )
+        if named.service == "sns":
+            await context.origin.call("sns", "Publish", TopicArn=arn, Message=json.dumps(event), Subject=SUBJECT)
+        else:
+            await platform.functions.invoke(
+                arn,
+                json.dumps(event).encode(),
+                cause=Cause(),
+                source="cloudformation.amazonaws.com",
+                source_arn=context.stack_id,
+                asynchronous=True,
+            )
         patience = float(properties.get("ServiceTimeout", PATIENCE_S))
         answer = await _wait(platform, token, patience)
     finally:
