@@ -22,6 +22,7 @@ from freehold.work.outgoing import Outgoing, Unreached
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "*"))
 API_SECONDS = 30.0
 """An API of API Gateway answers within its integration's 29 s."""
 
@@ -86,14 +87,11 @@ async def _call_api(
     platform: Platform, order: Order, headers: Mapping[str, str], query: Mapping[str, str], values: list[str]
 ) -> Failure | None:
     """Call `arn:aws:execute-api:region:account:api/stage/METHOD/path`."""
-    parsed = arns.parse(order.target.arn)
-    pieces = (parsed.resource if parsed is not None else "").split("/", 3)
-    if len(pieces) < 3:
+    called = _address(order.target.arn, values)
+    if called is None:
         return Failure("INVALID_PARAMETER", f"{order.target.arn} does not name a method of an API.", False)
-    api, stage, method = pieces[:3]
-    path = _path(pieces[3] if len(pieces) > 3 else "", values)
-    base = f"{platform.settings.url}/_apis/{api}" + ("" if stage == "$default" else f"/{quote(stage)}")
-    url = f"{base}/{path}" + (f"?{urlencode(query)}" if query else "")
+    method, address = called
+    url = platform.settings.url + address + (f"?{urlencode(query)}" if query else "")
     body = b"" if method in ("GET", "HEAD") else order.body.encode()
     sent = {"content-type": "application/json", "user-agent": "Amazon/EventBridge/ApiGateway", **headers}
     if order.target.source.role is not None:
@@ -105,13 +103,21 @@ async def _call_api(
     return failure_of_status(answer.status, answer.body)
 
 
-def _path(pattern: str, values: list[str]) -> str:
-    """The path with its wildcards filled, in order."""
-    pieces, left = pattern.split("*"), list(values)
-    filled = pieces[0]
-    for piece in pieces[1:]:
-        filled += quote(left.pop(0) if left else "", safe="") + piece
-    return filled
+def _address(arn: str, values: list[str]) -> tuple[str, str] | None:
+    """Method and path at Freehold's front door of a method's ARN, its wildcards filled in their order."""
+    parsed = arns.parse(arn)
+    pieces = (parsed.resource if parsed is not None else "").split("/", 3)
+    if len(pieces) < 3 or pieces[2] not in METHODS:
+        return None
+    api, stage, method = pieces[:3]
+    fixed, left = (pieces[3] if len(pieces) > 3 else "").split("*"), list(values)
+    path = quote(fixed[0])
+    for piece in fixed[1:]:
+        path += quote(left.pop(0) if left else "", safe="") + quote(piece)
+    segments = [quote(api, safe=""), *([] if stage == "$default" else [quote(stage, safe="")]), *path.split("/")]
+    if any(segment in (".", "..") for segment in segments):
+        return None
+    return "POST" if method == "*" else method, "/".join(["/_apis", *segments])
 
 
 def _signed(
