@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 
+def _decoded(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
+
+
 @dataclass(slots=True)
 class Request:
     """One HTTP request.
@@ -41,7 +45,7 @@ class Request:
         for piece in self.query.split("&"):
             if piece:
                 name, _, value = piece.partition("=")
-                pairs.append((unquote_plus(name), unquote_plus(value)))
+                pairs.append((_decoded(name), _decoded(value)))
         return pairs
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from freehold.ports.identity import Source
 from freehold.rules.patterns import Index, PatternError
 from freehold.rules.patterns import sns as filters
 from freehold.services.sns import signing, state
 from freehold.services.sns.messages import Draft
-from freehold.services.sns.model import Subscription, Topic, TopicName, topic_missing
+from freehold.services.sns.model import SERVICE, Subscription, Topic, TopicName, topic_missing
 from freehold.services.sns.policies import Guard
 from freehold.store.base import ReadTx
 
@@ -41,6 +42,7 @@ class Compiled:
     def __init__(self, topic: Topic, version: bytes, signer: signing.Signer | None) -> None:
         self.topic, self.version, self.signer = topic, version, signer
         self.arn = topic.arn
+        self.source = Source(SERVICE, topic.arn, topic.account)
         self.guard = Guard(topic)
         self.signature_version = topic.attributes.get("SignatureVersion", "1")
         self.targets: dict[str, Target] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -180,6 +181,12 @@ DOOR = "sns-subscriptions"
 def link(base: str, action: str, **parameters: str) -> str:
     """The address of an action that needs no signature."""
     return f"{base}/_{DOOR}/?{urlencode({'Action': action, **parameters}, safe=':')}"
+
+
+@lru_cache(maxsize=16)
+def unsubscribe_url(base: str) -> str:
+    """UnsubscribeURL, up to the ARN of the subscription."""
+    return link(base, "Unsubscribe", SubscriptionArn="")
 
 
 def confirm_url(base: str, topic_arn: str, token: str) -> str:

@@ -16,12 +16,11 @@ from freehold.kit.clock import iso8601
 from freehold.kit.faults import Fault
 from freehold.kit.ids import derived
 from freehold.kit.tuples import pack, span
-from freehold.ports.identity import Source
 from freehold.ports.queues import Outgoing
 from freehold.services.sns import envelope, jobs, mailbox, messages, push, sequencing, signing, sms, state, status
 from freehold.services.sns.catalog import Compiled, Target, compiled
 from freehold.services.sns.messages import Draft
-from freehold.services.sns.model import SERVICE, TopicName
+from freehold.services.sns.model import TopicName
 from freehold.services.sns.status import Record
 from freehold.store.base import Tx
 
@@ -92,10 +91,10 @@ class Fan:
         self._platform, self.topic, self.draft = platform, topic, draft
         self.message_id, self.published_ms, self._sequence = message_id, published_ms, sequence
         self._timestamp = iso8601(published_ms / 1000)
-        self._source = Source(SERVICE, topic.arn, topic.topic.account)
+        self._source = topic.source
         self._envelopes: dict[tuple[str, bool], envelope.Parts] = {}
         self._base = platform.settings.url
-        self._unsubscribe = envelope.link(self._base, "Unsubscribe", SubscriptionArn="")
+        self._unsubscribe = envelope.unsubscribe_url(self._base)
         self.records: list[Record] = []
 
     def deliver(self, tx: Tx, targets: list[Target], now_ms: int) -> None:

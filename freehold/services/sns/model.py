@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -105,6 +106,7 @@ def subscription_missing() -> Fault:
     return Fault("NotFoundException", "Subscription does not exist")
 
 
+@lru_cache(maxsize=4096)
 def parse_topic(arn: str, member: str = "TopicArn") -> TopicName:
     """The topic that an ARN names. Raises InvalidParameter."""
     name, rest = _parse(arn, member)

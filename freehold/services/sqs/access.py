@@ -27,6 +27,10 @@ ANYWHERE = frozenset(
 """What a queue's policy can allow to other accounts (each operation's documentation says so of the others)."""
 
 
+MOST_ADMITTED = 1_000
+"""Sources that a queue remembers as admitted."""
+
+
 def check_call(call: Call, queue: Queue, action: str) -> None:
     """Raise AccessDenied where the caller may not do this. The owner's account may, unless the policy denies it."""
     own = call.principal.account == queue.place.account
@@ -59,6 +63,8 @@ def check_source(queue: Queue, source: Source) -> None:
 
     As a role of the queue's account it may, unless the policy denies it; else the policy has to allow it.
     """
+    if source in queue.admitted:
+        return
     own = source.role is not None and _account(source.role) == queue.place.account
     if own and not queue.denies:
         return
@@ -77,6 +83,9 @@ def check_source(queue: Queue, source: Source) -> None:
     decision = _decide(queue, caller, "SendMessage", context)
     if decision == DENY or (decision != ALLOW and not own):
         raise _denied(source.role or source.service, queue, "SendMessage")
+    # Nothing that a policy may ask about changes from one message of a source to the next.
+    if len(queue.admitted) < MOST_ADMITTED:
+        queue.admitted.add(source)
 
 
 def _decide(queue: Queue, caller: Caller, action: str, context: Mapping[str, str | None]) -> str | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from freehold.kit import arns
 from freehold.kit.tuples import pack
+from freehold.ports.identity import Source
 from freehold.rules.resource_policies import DENY, Policy, compile_policy
 
 MIB = 1 << 20
@@ -93,6 +94,7 @@ class Queue:
     """A queue's record, compiled: what every call needs, ready."""
 
     __slots__ = (
+        "admitted",
         "arn",
         "bodies",
         "counts",
@@ -128,6 +130,8 @@ class Queue:
         self.dead_letter = place_of_arn(record.dead_letter_arn) if record.dead_letter_arn else None
         self.policy: Policy | None = compile_policy(record.policy) if record.policy else None
         self.denies = self.policy is not None and any(s.effect == DENY for s in self.policy.statements)
+        self.admitted: set[Source] = set()
+        """Services that the policy was found to let send."""
 
     @property
     def fifo(self) -> bool:

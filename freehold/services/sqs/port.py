@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from freehold.kit.faults import Fault
 from freehold.kit.ids import BASE32, derived
@@ -104,6 +105,7 @@ def _place(queue_arn: str) -> Place:
     return place
 
 
+@lru_cache(maxsize=1024)
 def sender_of(source: Source) -> str:
     """The SenderId of messages that a service sends: on AWS an opaque id of the service."""
     if source.role is not None:
