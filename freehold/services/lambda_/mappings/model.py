@@ -37,6 +37,8 @@ class Mapping(msgspec.Struct):
     tags: dict[str, str] = {}
     problem: str | None = None
     """What keeps it from working, as LastProcessingResult says it."""
+    changes: int = 0
+    """Counts what callers changed: tells one change from another like it."""
 
     @property
     def arn(self) -> str:

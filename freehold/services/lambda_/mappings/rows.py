@@ -6,9 +6,11 @@ of the one mapping of a source and a function. A server reads all mappings when 
 
 from __future__ import annotations
 
+import msgspec
+
 from freehold.kit.faults import Fault
 from freehold.kit.tuples import pack, span
-from freehold.services.lambda_.mappings.model import Mapping
+from freehold.services.lambda_.mappings.model import DELETING, Mapping
 from freehold.services.lambda_.rows import SERVICE, Codec
 from freehold.store.base import ReadTx, Tx
 from freehold.work.leases import Lease
@@ -64,7 +66,7 @@ def claim(tx: Tx, mapping: Mapping) -> None:
 
 def change(tx: Tx, mapping: Mapping) -> None:
     """Write what a caller decided; whoever runs mappings takes it from there."""
-    mappings.put(tx, key(mapping), mapping)
+    mappings.put(tx, key(mapping), msgspec.structs.replace(mapping, changes=mapping.changes + 1))
     tx.wake(CHANGED)
 
 
@@ -73,10 +75,10 @@ def arrive(tx: Tx, lease: Lease, seen: Mapping) -> Mapping | None:
     A deleted mapping goes with its rows: None."""
     lease.check(tx)
     current = mappings.get(tx, key(seen))
-    if current is None or current.state != seen.state or current.modified != seen.modified:
+    if current is None or current.changes != seen.changes:
         return current
     tx.wake(key(seen))
-    if current.state == "Deleting":
+    if current.state == DELETING:
         tx.delete(key(seen))
         tx.delete(lease.key)
         return None
