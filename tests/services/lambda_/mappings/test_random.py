@@ -63,8 +63,8 @@ def test_nothing_is_lost_and_nothing_that_succeeded_comes_again(seed: int) -> No
                 except Fault as fault:
                     assert fault.code == "ResourceInUseException"
             elif what == 4:
-                reserved = {"ReservedConcurrentExecutions": chance.randrange(4)}
-                await bench.world("PutFunctionConcurrency", FunctionName="hello", **reserved)
+                amount = chance.randrange(4)
+                await bench.world("PutFunctionConcurrency", FunctionName="hello", ReservedConcurrentExecutions=amount)
             else:
                 bench.world.clock.advance(chance.choice([0.1, 1, 30]))
             for _ in range(chance.randrange(60)):
