@@ -136,7 +136,7 @@ class World:
             functions=None,  # type: ignore[arg-type]
             identity=FakeIdentity(),
             queues=self.messages,  # type: ignore[arg-type]
-            topics=self.messages,
+            topics=self.messages,  # type: ignore[arg-type]
             events=self.messages,  # type: ignore[arg-type]
         )
         self.platform = platform
