@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, msgpack
 
-from freehold.kit.clock import iso8601
 from freehold.kit.faults import Fault
 from freehold.kit.ids import derived
-from freehold.rules.inputs import InvalidInput, RuleVariables
+from freehold.rules.inputs import InvalidInput
 from freehold.services.events import archiving, bus_policies, compiled, envelope, parcels
 from freehold.services.events.compiled import CompiledBus, Rule
 from freehold.services.events.dead_letters import give_up
 from freehold.services.events.envelope import Event
 from freehold.services.events.names import BusName, bus_of_arn
 from freehold.services.events.sending import SENDERS, Failure, Order, Room, Sender, Undeliverable, failure_of
-from freehold.services.events.targets import BUS, Target
+from freehold.services.events.targets import BUS, Target, body_of
 from freehold.store.base import Tx
 from freehold.work.outbox import Delivery
 
@@ -50,17 +49,13 @@ def fire(tx: Tx, platform: Platform, rule: Rule, event: Event, *, now_ms: int, r
     for target in rule.targets:
         meters.add(bus.account, bus.region, "AWS/Events:Invocations", 1.0, RuleName=rule.name)
         try:
-            body = event.text if target.render is None else target.render(event, _variables(rule, now_ms))
+            body = body_of(target, event, rule.arn, rule.name, now_ms)
         except InvalidInput as error:
             order = Order(bus, rule.name, rule.arn, target, event, event.text)
             failure = Failure("INVALID_PARAMETER", str(error), False)
             give_up(tx, platform, order, failure, retries=0, now_ms=now_ms)
             continue
         _send(tx, platform, Order(bus, rule.name, rule.arn, target, event, body), now_ms, room)
-
-
-def _variables(rule: Rule, now_ms: int) -> RuleVariables:
-    return RuleVariables(rule.arn, rule.name, iso8601(now_ms / 1000))
 
 
 def _send(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Room) -> None:

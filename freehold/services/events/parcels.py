@@ -15,7 +15,7 @@ from freehold.services.events import envelope
 from freehold.services.events.dead_letters import ATTEMPTS, give_up
 from freehold.services.events.names import BusName
 from freehold.services.events.sending import Failure, Order
-from freehold.services.events.targets import API, DESTINATION, compile_target
+from freehold.services.events.targets import API, DESTINATION, body_of, compile_target
 from freehold.store.base import Tx
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ MOST_RETRY_MS = 468_000
 
 
 class Parcel(Struct, array_like=True, frozen=True):
-    """An order on its way through the outbox. `tried`: a first attempt failed inside the transaction that accepted the
-    event at `first_ms`, the service time from which the age of the event counts."""
+    """An order on its way through the outbox: the event with its target, from which the body is made again. `tried`: a
+    first attempt failed inside the transaction that accepted the event at `first_ms`, the service time from which the age
+    of the event counts."""
 
     account: str
     region: str
@@ -40,8 +41,6 @@ class Parcel(Struct, array_like=True, frozen=True):
     rule_arn: str
     target: dict[str, Any]
     event: str
-    body: str | None
-    """None: the event."""
     trace: str | None
     hops: int
     tried: bool
@@ -51,10 +50,9 @@ class Parcel(Struct, array_like=True, frozen=True):
     def order(self) -> Order:
         """The order that it was."""
         event = envelope.parsed(self.event, trace=self.trace, hops=self.hops, via=self.via)
-        shown = {name: value for name, value in self.target.items() if not name.startswith("Input")}
-        target = compile_target(shown, self.rule_arn, self.account)
-        bus = BusName(self.account, self.region, self.bus)
-        return Order(bus, self.rule, self.rule_arn, target, event, self.event if self.body is None else self.body)
+        target = compile_target(self.target, self.rule_arn, self.account)
+        body = body_of(target, event, self.rule_arn, self.rule, self.first_ms)
+        return Order(BusName(self.account, self.region, self.bus), self.rule, self.rule_arn, target, event, body)
 
 
 _encode = msgpack.Encoder().encode
@@ -79,7 +77,6 @@ def later(
         rule_arn=order.rule_arn,
         target=dict(order.target.shown),
         event=order.event.text,
-        body=None if order.body is order.event.text else order.body,
         trace=order.event.trace,
         hops=order.event.hops,
         tried=tried,

@@ -16,6 +16,9 @@ from freehold.services.events.common import invalid
 from freehold.services.events.names import BusName, bus_of_arn
 from freehold.services.events.targets import API, BUS, DESTINATION, QUEUE, kind_of, renderer
 
+MAX_BYTES = 60 << 10
+"""Of one target: with an event of the largest size it fits into a row. More than what AWS's limits of each part allow,
+but for headers and query strings, whose number AWS does not limit."""
 _INPUTS = ("Input", "InputPath", "InputTransformer")
 _FOREIGN = (
     "KinesisParameters",
@@ -47,6 +50,8 @@ def check_target(target: dict[str, Any], bus: BusName) -> None:
     queue = target.get("DeadLetterConfig", {}).get("Arn")
     if queue is not None:
         _check_queue(queue, id)
+    if len(orjson.dumps(target)) > MAX_BYTES:
+        raise invalid(f"Target {id} is larger than {MAX_BYTES} bytes.")
 
 
 def _check_role(target: dict[str, Any], kind: str, bus: BusName) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from freehold.kit import arns
+from freehold.kit.clock import iso8601
 from freehold.ports.identity import Source
 from freehold.rules.inputs import MISSING, RuleVariables, compile_path, compile_transformer
 from freehold.services.events.envelope import Event
@@ -86,6 +87,13 @@ def compile_target(shown: Mapping[str, Any], rule_arn: str, account: str) -> Tar
         most_age_ms=policy.get("MaximumEventAgeInSeconds", EVENT_AGE_S) * 1000,
         shown=shown,
     )
+
+
+def body_of(target: Target, event: Event, rule_arn: str, rule: str, now_ms: int) -> str:
+    """What a target is sent for an event that its rule took at `now_ms`. Raises InvalidInput."""
+    if target.render is None:
+        return event.text
+    return target.render(event, RuleVariables(rule_arn, rule, iso8601(now_ms / 1000)))
 
 
 def renderer(shown: Mapping[str, Any]) -> Render | None:

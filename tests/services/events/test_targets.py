@@ -319,6 +319,23 @@ def test_targets_that_are_refused(target: dict[str, Any], code: str, part: str) 
 
 
 @scenario
+async def test_the_largest_events_wait_for_the_largest_targets(house: EventBridge) -> None:
+    paths = {f"{'n' * 250}{number}": "$.detail." + "a" * 245 for number in range(99)}
+    template = {"InputPathsMap": {**paths, "pad": "$.detail.pad"}, "InputTemplate": '{"pad": <pad>}'}
+    house.refusing[QUEUE] = Fault("RequestThrottled", "slow down")
+    await house.rule("r", {"Arn": QUEUE, "InputTransformer": template}, {"Arn": QUEUE, "InputPath": "$.detail"})
+    pad = "x" * ((1 << 20) - 50)
+    await house.put({"pad": pad})
+    house.refusing.clear()
+    await house.advance(10)
+    assert [sent.event for sent in house.to(QUEUE)] == [{"pad": pad}] * 2
+    headers = {f"h{number}": "v" * 500 for number in range(150)}
+    target = {"Id": "h", "Arn": DESTINATION, "RoleArn": ROLE, "HttpParameters": {"HeaderParameters": headers}}
+    code, _ = await house.refused("PutTargets", Rule="r", Targets=[target])
+    assert code == "ValidationException"
+
+
+@scenario
 async def test_a_rule_has_at_most_five_targets(house: EventBridge) -> None:
     await house.rule("r", *[{"Arn": QUEUE}] * 5)
     sixth = {"Id": "six", "Arn": QUEUE}
