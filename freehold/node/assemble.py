@@ -64,6 +64,12 @@ class Node:
     app: App
     manifests: list[Manifest]
 
+    def leave(self) -> None:
+        """The server is about to stop: end what clients merely wait for."""
+        for manifest in self.manifests:
+            if manifest.leave is not None:
+                manifest.leave(self.platform)
+
     async def close(self) -> None:
         """Stop in the reverse order of starting: no task outlives what it uses."""
         platform = self.platform

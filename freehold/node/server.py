@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import uvicorn
@@ -35,8 +35,17 @@ class _Server(uvicorn.Server):
     """uvicorn, except that a signal ends `serve` and nothing else.
 
     uvicorn raises it again when it has stopped: SIGTERM would kill the process, and SIGINT cancel the task, before the
-    node is closed (logs flushed, sandboxes and temporary files removed).
+    node is closed (logs flushed, sandboxes and temporary files removed). Before it waits for calls that run, it lets the
+    node end what clients merely wait for.
     """
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leave = leave
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._leave()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -128,7 +137,8 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
             server_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
-        )
+        ),
+        node.leave,
     )
     # What is loaded now stays: the collector need not walk it, now or ever.
     gc.freeze()

@@ -53,6 +53,8 @@ class Manifest:
     - `control`: what GET /_freehold/{name} answers (a JSON value), given the query's parameters.
     - `settle(platform)`: where a service works outside timers and outbox (pollers of mappings): wait until nothing of it
       is due and nothing runs; says whether anything ran. Asked after every step of a manual clock.
+    - `leave(platform)` when the server is about to stop, before it waits for calls that run: end what clients merely wait
+      for (long polls).
     - `start(platform)` after the store is open (recover, begin background tasks on platform.tasks); `stop(platform)`.
     """
 
@@ -70,5 +72,6 @@ class Manifest:
     settle: Callable[[Platform], Awaitable[bool]] | None = None
     ports: Callable[[Platform], Mapping[str, Any]] | None = None
     preflight: Callable[[Platform, Request, str], Awaitable[Response]] | None = None
+    leave: Callable[[Platform], None] | None = None
     start: Callable[[Platform], Awaitable[None]] | None = None
     stop: Callable[[Platform], Awaitable[None]] | None = None

@@ -27,6 +27,8 @@ class Memory:
         self.flowing: set[Place] = set()
         """Queues whose last receive got something: the next one need not look first."""
         self.pollers: dict[Place, Pollers] = {}
+        self.leaving = False
+        """The server is about to stop: nobody waits any more."""
 
     def find(self, tx: ReadTx, place: Place) -> Queue | None:
         """The queue at a place, in this transaction."""
@@ -59,6 +61,14 @@ def memory(platform: Platform) -> Memory:
     if found is None:
         found = platform.own["sqs"] = Memory(platform.timers)
     return found
+
+
+def leave(platform: Platform) -> None:
+    """End all long polls, now and from now on."""
+    known = memory(platform)
+    known.leaving = True
+    for line in known.pollers.values():
+        line.end()
 
 
 def no_queue() -> Fault:

@@ -57,7 +57,7 @@ class Poll:
         clock, taken = self._platform.clock, Taken()
         while not taken.deliveries:
             left_s = due_s - clock.monotonic()
-            if left_s <= 0 or clock.now_ms() >= due_ms:
+            if left_s <= 0 or clock.now_ms() >= due_ms or self._memory.leaving:
                 break
             line = pollers(self._platform, self._memory, self._place)
             if not await line.wait(due_ms, left_s, self._most, leaving):

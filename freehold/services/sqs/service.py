@@ -6,7 +6,7 @@ from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.sqs import messages, moves, permissions, queues, sweeping, timing
-from freehold.services.sqs.catalog import place_of
+from freehold.services.sqs.catalog import leave, place_of
 from freehold.services.sqs.port import QueuesPort
 from freehold.services.sqs.resources import TYPES
 
@@ -36,5 +36,6 @@ MANIFEST = Manifest(
     },
     types=TYPES,
     timers={timing.OWNER: sweeping.due},
+    leave=leave,
     ports=lambda platform: {"queues": QueuesPort(platform)},
 )

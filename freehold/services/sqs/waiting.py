@@ -68,6 +68,11 @@ class Pollers:
             if poll in self._line:
                 self._line.remove(poll)
 
+    def end(self) -> None:
+        """Nobody waits any longer."""
+        for poll in self._line:
+            _end(poll.future, False)
+
     async def run(self) -> None:
         """Watch for as long as somebody is in line, and a little longer."""
         idle_since = self._clock.monotonic()

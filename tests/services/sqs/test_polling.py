@@ -10,6 +10,7 @@ import pytest
 
 from freehold.kit.faults import Fault
 from freehold.services.sqs import polling
+from freehold.services.sqs.catalog import leave
 from freehold.services.sqs.model import Place
 from tests.services.sqs.support import ACCOUNT, REGION, Sqs, scenario
 
@@ -146,3 +147,13 @@ async def test_a_poll_of_a_queue_that_is_deleted_is_told_so(sqs: Sqs) -> None:
     with pytest.raises(Fault) as caught:
         await waiting
     assert caught.value.code == "QueueDoesNotExist"
+
+
+@scenario
+async def test_nobody_waits_when_the_server_is_about_to_stop(sqs: Sqs) -> None:
+    url = await sqs.queue()
+    waiting = poll(sqs, url)
+    await turns()
+    leave(sqs.platform)
+    assert await asyncio.wait_for(waiting, 5) == []
+    assert await asyncio.wait_for(poll(sqs, url), 5) == []
