@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from freehold.testing import Freehold
 
@@ -561,4 +561,75 @@ Bucket:
     ]
     assert "Unable to validate the following destination configurations" in failed["ResourceStatusReason"]
     assert cloud.client("s3").list_buckets()["Buckets"] == []
+    cloud.delete()
+
+
+def test_connectors_let_rules_topics_queues_and_buckets_reach_functions(cloud: Cloud) -> None:
+    """Everything is wired by hand, without permissions; connectors add them, and without connectors nothing arrives."""
+    wired = """
+Fn: {Type: AWS::Serverless::Function, Properties: {}}
+Rule:
+  Type: AWS::Events::Rule
+  Properties:
+    EventPattern: {source: [shop]}
+    Targets:
+      - {Id: f, Arn: !GetAtt Fn.Arn}
+      - {Id: q, Arn: !GetAtt Direct.Arn}
+      - {Id: b, Arn: !GetAtt Bus.Arn, RoleArn: !GetAtt Role.Arn}
+Role:
+  Type: AWS::IAM::Role
+  Properties:
+    AssumeRolePolicyDocument:
+      Version: '2012-10-17'
+      Statement: [{Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sts:AssumeRole}]
+Direct: {Type: AWS::SQS::Queue}
+Bus: {Type: AWS::Events::EventBus, Properties: {Name: second}}
+OnBus:
+  Type: AWS::Events::Rule
+  Properties:
+    EventBusName: !Ref Bus
+    EventPattern: {source: [shop]}
+    Targets: [{Id: t, Arn: !Ref Topic}]
+TopicSubscription:
+  Type: AWS::SNS::Subscription
+  Properties: {Protocol: lambda, Endpoint: !GetAtt Fn.Arn, TopicArn: !Ref Topic}
+Mapping:
+  Type: AWS::Lambda::EventSourceMapping
+  Properties: {EventSourceArn: !GetAtt Queue.Arn, FunctionName: !Ref Fn}
+Bucket: {Type: AWS::S3::Bucket}
+"""
+    pairs = {"Rule": "Fn", "RuleTwo": "Direct", "OnBus": "Topic", "Topic": "Fn", "Queue": "Fn", "Bucket": "Fn"}
+    connectors = "".join(
+        f"""
+From{source}:
+  Type: AWS::Serverless::Connector
+  Properties:
+    Source: {{Id: {source.removesuffix("Two")}}}
+    Destination: {{Id: {destination}}}
+    Permissions: [{"Read, Write" if source == "Queue" else "Write"}]
+"""
+        for source, destination in pairs.items()
+    )
+    cloud.deploy(QUEUE, TOPIC, wired, connectors)
+    put(cloud, "shop", a=1)
+    cloud.client("sqs").send_message(QueueUrl=cloud.outputs["Queue"], MessageBody="b")
+    function = cloud.client("lambda").get_function_configuration(FunctionName=cloud.outputs["Fn"])["FunctionArn"]
+    notification = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": function, "Events": ["s3:ObjectCreated:*"]}]}
+    notify = cloud.client("s3").put_bucket_notification_configuration
+    notify(Bucket=cloud.outputs["Bucket"], NotificationConfiguration=notification)
+    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
+    cloud.settle()
+    found = [one.get("Records", [one])[0] for one in cloud.seen()]
+    kinds = sorted(one.get("eventSource") or one.get("EventSource") or one["source"] for one in found)
+    assert kinds == ["aws:s3", "aws:sns", "aws:sqs", "shop"]
+    assert [one["detail"] for one in cloud.received("Direct")] == [{"a": 1}]
+    cloud.deploy(QUEUE, TOPIC, wired)
+    put(cloud, "shop", a=2)
+    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
+    cloud.settle("1h")
+    assert cloud.seen() == []
+    assert cloud.received("Direct") == []
+    with pytest.raises(ClientError, match="Unable to validate the following destination configurations"):
+        notify(Bucket=cloud.outputs["Bucket"], NotificationConfiguration=notification)
+    cloud.client("s3").delete_object(Bucket=cloud.outputs["Bucket"], Key="k")
     cloud.delete()
