@@ -13,6 +13,7 @@ import heapq
 import itertools
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -114,5 +115,10 @@ class ManualClock:
 
 def iso8601(seconds: float, *, millis: bool = True) -> str:
     """`2026-01-01T00:00:00.000Z`, as AWS writes it."""
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = _second(int(seconds // 1))
     return f"{text}.{int(seconds * 1000) % 1000:03d}Z" if millis else text + "Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
