@@ -80,7 +80,7 @@ async def _look(call: Call, source: Source, kind: str, target: str) -> None:
             kind,
             operation,
             request,
-            principal=call.principal,
+            principal=_principal(source),
             account=parsed.account or call.account,
             region=parsed.region or call.region,
             cause=call.cause,
@@ -90,6 +90,11 @@ async def _look(call: Call, source: Source, kind: str, target: str) -> None:
     if kind != "lambda":
         port = platform.queues if kind == "sqs" else platform.topics
     await platform.store.read(lambda tx: port.check(tx, target, source))
+
+
+def _principal(source: Source) -> Principal:
+    assert source.role is not None
+    return Principal(source.account, source.role, source.account)
 
 
 def fitting(record: Record, target: str) -> bytes | None:
@@ -136,12 +141,11 @@ async def put_object(platform: Platform, target: str, name: FunctionName, record
     """
     stamp = record.document_time()
     key = f"aws/lambda/async/{name.name}/{stamp[:10].replace('-', '/')}/{stamp}-{derived(record.request_id, target)}"
-    principal = Principal(name.account, source.role or name.arn, name.account, None if source.role else SERVICE)
     request = {"Bucket": target.rpartition(":")[2], "Key": key, "Body": record.document()}
     request["ContentType"] = "application/json"
     try:
         await platform.calls.call(
-            "s3", "PutObject", request, principal=principal, account=name.account, region=name.region
+            "s3", "PutObject", request, principal=_principal(source), account=name.account, region=name.region
         )
     except Fault:
         return False
