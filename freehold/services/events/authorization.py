@@ -29,7 +29,12 @@ UNKNOWN_LIFE_S = 300.0
 
 
 class Unauthorized(Exception):
-    """The connection has no authorization, or its authorization endpoint gives none; `str()` says why."""
+    """The connection has no authorization, or its authorization endpoint gives none; `str()` says why. `again`: it may
+    later, the endpoint could not be asked or had an error of its own."""
+
+    def __init__(self, reason: str, *, again: bool = False) -> None:
+        super().__init__(reason)
+        self.again = again
 
 
 @dataclass(slots=True)
@@ -147,9 +152,9 @@ async def fetch_token(platform: Platform, given: dict[str, Any]) -> tuple[str, f
             method, with_query(given["AuthorizationEndpoint"], query), headers, body, seconds=TOKEN_TIMEOUT_S
         )
     except Unreached as unreached:
-        raise Unauthorized(f"The authorization endpoint could not be asked: {unreached}.") from None
+        raise Unauthorized(f"The authorization endpoint could not be asked: {unreached}.", again=True) from None
     if not 200 <= answer.status < 300:
-        raise Unauthorized(f"The authorization endpoint answered {answer.status}.")
+        raise Unauthorized(f"The authorization endpoint answered {answer.status}.", again=answer.status >= 500)
     return _read_token(answer.body)
 
 

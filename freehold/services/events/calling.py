@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
 TIMEOUT_S = 5.0
+MAX_ANSWER = 6 << 20
+"""What an enrichment may answer; rules have no use for answers."""
 MOST_AT_ONCE = 64
 """Calls of one destination under way for rules; there is room for four times as many deliveries in all."""
 CROWDED_MS = 500
@@ -70,6 +72,11 @@ class Rates:
         if not self._under_way[arn]:
             del self._under_way[arn]
             self._crowd.pop(arn, None)
+
+    def forget(self, ticket: str | None) -> None:
+        """Who had this ticket does not come back."""
+        if ticket is not None:
+            self._turns.pop(ticket, None)
 
     def turn(self, arn: str, rate: int, now_ms: int, ticket: str | None = None) -> int | None:
         """None: now. Otherwise the service time (ms) at which it is this caller's turn; with a ticket, it asks again."""
@@ -124,7 +131,11 @@ async def call(
     (more path wildcards than values), AccessDeniedException (not authorized); OSError and TimeoutError where the endpoint
     could not be reached.
     """
-    destination, connection = await platform.store.read(lambda tx: _find(tx, destination_arn))
+    try:
+        destination, connection = await platform.store.read(lambda tx: _find(tx, destination_arn))
+    except Fault:
+        rates(platform).forget(ticket)
+        raise
     parsed = arns.parse(destination_arn)
     assert parsed is not None
     url = await platform.addresses.home(filled(destination.endpoint, path_values))
@@ -159,6 +170,8 @@ async def _authorized(
         try:
             extra = await authorization.extra(platform, arn.account, arn.region, connection)
         except Unauthorized as refused:
+            if refused.again:
+                raise OSError(str(refused)) from None
             raise Fault("AccessDeniedException", str(refused)) from None
         answer = await _send(platform, method, url, payload, headers, query, extra)
         if answer.status not in (401, 407) or connection.type != "OAUTH_CLIENT_CREDENTIALS" or last:
@@ -205,6 +218,7 @@ async def _send(
             merged_headers(headers, extra.headers),
             body,
             seconds=TIMEOUT_S,
+            most=MAX_ANSWER,
         )
     except Unreached as unreached:
         if unreached.late:
@@ -221,6 +235,9 @@ def merged_headers(target: Mapping[str, str], connection: Mapping[str, str]) -> 
                 names[name.lower()] = (name, value)
     for name, value in _OWN_HEADERS.items():
         names[name.lower()] = (name, value)
+    for name, value in names.values():
+        if not (value.isascii() and value.isprintable() and name.isascii() and name.isprintable()):
+            raise Fault("ValidationException", f"The header {name!r} has characters that a header cannot have.")
     return list(names.values())
 
 

@@ -60,6 +60,10 @@ def _check_role(target: dict[str, Any], kind: str, bus: BusName) -> None:
     needed = kind == DESTINATION or (other is not None and other.region != bus.region)
     if needed and not target.get("RoleArn"):
         raise invalid(f"RoleArn is required for target {arn}.")
+    parsed = arns.parse(arn)
+    if kind == DESTINATION and parsed is not None and (parsed.account, parsed.region) != (bus.account, bus.region):
+        # Its connection holds secrets of its account.
+        raise invalid(f"Parameter {arn} is not valid. Reason: API destinations of other accounts are not allowed.")
     if other == bus:
         raise invalid(f"Parameter {arn} is not valid. Reason: the target is the event bus of the rule.")
 

@@ -11,7 +11,7 @@ from freehold.ports.events import Answer
 from freehold.services.events import calling
 from freehold.services.events.authorization import with_query
 from freehold.services.events.connections import check_endpoint, public
-from tests.services.events.support import ROLE, EventBridge, scenario
+from tests.services.events.support import PATTERN, ROLE, EventBridge, scenario
 
 
 def test_a_second_of_silence_earns_a_seconds_worth_of_calls() -> None:
@@ -49,6 +49,12 @@ def test_the_connections_headers_win_and_eventbridges_own_are_not_the_users() ->
     )
     assert made["x-a"] == "connection" and made["content-type"] == "text/plain"
     assert made["User-Agent"] == "Amazon/EventBridge/ApiDestinations" and "Host" not in made
+
+
+def test_a_header_of_several_lines_is_no_header() -> None:
+    for headers in ({"x": "a\r\nhost: b"}, {"x": "é"}, {"x\n": "a"}):
+        with pytest.raises(Fault, match="characters"):
+            calling.merged_headers(headers, {})
 
 
 def test_wildcards_are_filled_in_order_and_escaped() -> None:
@@ -126,3 +132,41 @@ async def test_connections_and_destinations_of_another_life_are_not_found(house:
     assert code == "ResourceNotFoundException"
     private = {"InvocationConnectivityParameters": {"ResourceParameters": {"ResourceConfigurationArn": ""}}}
     assert (await house.refused("CreateConnection", **request | private | {"Name": "p"}))[0] == "NotImplemented"
+
+
+@scenario
+async def test_destinations_of_other_accounts_are_no_targets(house: EventBridge) -> None:
+    await house("PutRule", Name="r", EventPattern=PATTERN)
+    foreign = "arn:aws:events:us-east-1:444455556666:api-destination/d/11111111-2222-3333-4444-555555555555"
+    code, message = await house.refused("PutTargets", Rule="r", Targets=[{"Id": "1", "Arn": foreign, "RoleArn": ROLE}])
+    assert code == "ValidationException" and "other accounts" in message
+
+
+@scenario
+async def test_an_authorization_endpoint_that_is_down_is_asked_again(house: EventBridge) -> None:
+    client = {"ClientID": "me", "ClientSecret": "sesame"}
+    oauth = {"ClientParameters": client, "AuthorizationEndpoint": "http://127.0.0.1:1/token", "HttpMethod": "POST"}
+    made = await house(
+        "CreateConnection",
+        Name="c",
+        AuthorizationType="OAUTH_CLIENT_CREDENTIALS",
+        AuthParameters={"OAuthParameters": oauth},
+    )
+    destination = await house(
+        "CreateApiDestination",
+        Name="d",
+        ConnectionArn=made["ConnectionArn"],
+        InvocationEndpoint="http://127.0.0.1:1/",
+        HttpMethod="POST",
+    )
+    await house.advance(1)
+    assert (await house("DescribeConnection", Name="c"))["ConnectionState"] == "DEAUTHORIZED"
+    with pytest.raises(OSError, match="could not be asked"):
+        await house.platform.events.call_destination(
+            destination["ApiDestinationArn"], b"{}", headers={}, query={}, path_values=[]
+        )
+    await house("DeauthorizeConnection", Name="c")
+    with pytest.raises(Fault, match="not authorized"):
+        await house.platform.events.call_destination(
+            destination["ApiDestinationArn"], b"{}", headers={}, query={}, path_values=[]
+        )
