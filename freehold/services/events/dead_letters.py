@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = "MaximumRetryAttempts"
 AGE = "MaximumEventAgeInSeconds"
+MOST_MESSAGE = 1_024
+"""Characters of an error message."""
 
 
 def give_up(
@@ -40,7 +42,7 @@ def give_up(
         "RULE_ARN": _text(order.rule_arn),
         "TARGET_ARN": _text(order.target.arn),
         "ERROR_CODE": _text(failure.code),
-        "ERROR_MESSAGE": _text(failure.message),
+        "ERROR_MESSAGE": _text(_clean(failure.message)),
         "RETRY_ATTEMPTS": {"DataType": "Number", "StringValue": str(retries)},
     }
     if exhausted is not None:
@@ -52,6 +54,11 @@ def give_up(
         count(platform, order, "InvocationsFailedToBeSentToDlq")
     else:
         count(platform, order, "InvocationsSentToDlq")
+
+
+def _clean(message: str) -> str:
+    """Without characters that a message attribute may not hold: the words may be an endpoint's."""
+    return "".join(char if char.isprintable() else " " for char in message[:MOST_MESSAGE])
 
 
 def _text(value: str) -> dict[str, str]:

@@ -209,7 +209,7 @@ def test_api_destinations_are_called_after_the_commit_with_the_values_of_the_eve
 
 
 def test_an_endpoint_that_refuses_is_not_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = destination(monkeypatch, Answer(404, {}, b"who?"))
+    calls = destination(monkeypatch, Answer(404, {}, b"who?\x00\xff" + b"x" * 5_000))
 
     @scenario
     async def run(house: EventBridge) -> None:
@@ -218,7 +218,9 @@ def test_an_endpoint_that_refuses_is_not_called_again(monkeypatch: pytest.Monkey
         await house.advance(1_000)
         attributes = house.to(DEAD)[0].more["attributes"]
         assert attributes["ERROR_CODE"] == "SDK_CLIENT_ERROR" and attributes["RETRY_ATTEMPTS"] == "0"
-        assert "404" in attributes["ERROR_MESSAGE"] and "EXHAUSTED_RETRY_CONDITION" not in attributes
+        message = attributes["ERROR_MESSAGE"]
+        assert "404" in message and message.isprintable() and len(message) <= 1_024
+        assert "EXHAUSTED_RETRY_CONDITION" not in attributes
 
     run()
     assert len(calls) == 1
