@@ -1,27 +1,17 @@
-"""SAM's events, destinations and connectors: templates deployed unmodified through change sets, and functions that prove
-what arrived by writing it into a table. The clock is manual, so schedules and retries take no time."""
+"""SAM's events and destinations: templates deployed unmodified through change sets, and functions that prove what arrived
+by writing it into a table. The clock is manual, so schedules and retries take no time."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import yaml
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
 from freehold.testing import Freehold
+from tests.aws.sam import FUNCTION, QUEUE, TOPIC, Cloud, document, put
 
-RECORDS = """
-import boto3, json, os
-table = boto3.client("dynamodb")
-def handler(event, context):
-    item = {"id": {"S": context.aws_request_id}, "event": {"S": json.dumps(event)},
-            "by": {"S": os.environ["AWS_LAMBDA_FUNCTION_NAME"]}}
-    table.put_item(TableName=os.environ["TABLE"], Item=item)
-    return {"seen": event}
-"""
 FAILS = """
 def handler(event, context):
     raise ValueError("as it was told")
@@ -34,121 +24,9 @@ def freehold() -> Iterator[Freehold]:
         yield server
 
 
-class Cloud:
-    """A fresh account, and one stack in it."""
-
-    def __init__(self, freehold: Freehold) -> None:
-        self.account, self.clock = freehold.account(), freehold.clock
-        self.client = self.account.client
-        self.cloudformation = self.client("cloudformation")
-        self.outputs: dict[str, str] = {}
-        self.deployments = 0
-
-    def deploy(self, *parts: str, name: str = "s") -> None:
-        """Create or update the stack as `sam deploy` does."""
-        template = json.dumps(document(*parts))
-        exists = name in {one["StackName"] for one in self.cloudformation.describe_stacks()["Stacks"]}
-        kind, waiter = ("UPDATE", "stack_update_complete") if exists else ("CREATE", "stack_create_complete")
-        self.deployments += 1
-        change_set = f"c{self.deployments}"
-        self.cloudformation.create_change_set(
-            StackName=name, ChangeSetName=change_set, ChangeSetType=kind, TemplateBody=template,
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        )  # fmt: skip
-        self.cloudformation.execute_change_set(StackName=name, ChangeSetName=change_set)
-        self.cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        found = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
-        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in found}
-
-    def delete(self, name: str = "s") -> None:
-        self.cloudformation.delete_stack(StackName=name)
-        self.cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-
-    def settle(self, by: str = "1s") -> None:
-        """Let everything happen that is due."""
-        self.clock.advance(by)
-
-    def seen(self, by: str = "Fn") -> list[Any]:
-        """Events that a recording function got, and forgets: the stack's function whose logical id is `by`."""
-        table, dynamodb = self.outputs["Table"], self.client("dynamodb")
-        found = []
-        for item in dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]:
-            if f"-{by}-" in item["by"]["S"]:
-                found.append(json.loads(item["event"]["S"]))
-                dynamodb.delete_item(TableName=table, Key={"id": item["id"]})
-        return found
-
-    def received(self, output: str) -> list[Any]:
-        """Messages of the queue whose URL is an output, as JSON; they are deleted."""
-        sqs, url, found = self.client("sqs"), self.outputs[output], []
-        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                found.append(json.loads(message["Body"]))
-        return found
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms."""
-
-
-def _short(loader: Any, tag: str, node: Any) -> Any:
-    if tag == "GetAtt":
-        return {"Fn::GetAtt": node.value.split(".", 1)}
-    value = loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else loader.construct_sequence(node)
-    return {"Ref" if tag == "Ref" else f"Fn::{tag}": value}
-
-
-_Loader.add_multi_constructor("!", _short)
-
-
-def document(*parts: str) -> dict[str, Any]:
-    """A SAM template of resources, given as YAML, beside the table that functions write to. Every resource whose Ref is
-    of use is an output."""
-    resources: dict[str, Any] = {"Table": {"Type": "AWS::Serverless::SimpleTable"}}
-    for part in parts:
-        resources |= yaml.load(part, _Loader)
-    for body in resources.values():
-        if body["Type"] == "AWS::Serverless::Function":
-            body["Properties"].setdefault("InlineCode", RECORDS)
-    told = [name for name, body in resources.items() if body["Type"] != "AWS::Serverless::Connector"]
-    policy = {"DynamoDBCrudPolicy": {"TableName": {"Ref": "Table"}}}
-    return {
-        "Transform": "AWS::Serverless-2016-10-31",
-        "Globals": {
-            "Function": {
-                "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 10,
-                "Environment": {"Variables": {"TABLE": {"Ref": "Table"}}},
-            }
-        },
-        "Resources": {
-            name: body | {"Properties": {"Policies": [policy], **body["Properties"]}}
-            if body["Type"] == "AWS::Serverless::Function"
-            else body
-            for name, body in resources.items()
-        },
-        "Outputs": {name: {"Value": {"Ref": name}} for name in told if "Subscription" not in name},
-    }  # fmt: skip
-
-
 @pytest.fixture
 def cloud(freehold: Freehold) -> Cloud:
     return Cloud(freehold)
-
-
-FUNCTION = """
-Fn:
-  Type: AWS::Serverless::Function
-  Properties: {}
-"""
-QUEUE = """
-Queue:
-  Type: AWS::SQS::Queue
-"""
-TOPIC = """
-Topic:
-  Type: AWS::SNS::Topic
-"""
 
 
 def on(event: str, **more: str) -> str:
@@ -255,11 +133,6 @@ def test_s3_with_a_filter(cloud: Cloud) -> None:
     assert cloud.seen() == []
     s3.delete_object(Bucket=name, Key="in/a"), s3.delete_object(Bucket=name, Key="out/a")
     cloud.delete()
-
-
-def put(cloud: Cloud, source: str, **detail: Any) -> None:
-    entry = {"Source": source, "DetailType": "t", "Detail": json.dumps(detail)}
-    assert cloud.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
 @pytest.mark.parametrize("kind", ["EventBridgeRule", "CloudWatchEvent"])
@@ -380,74 +253,6 @@ Fn:
     cloud.delete()
 
 
-def test_connectors_from_a_rule_and_a_topic(cloud: Cloud) -> None:
-    parts = """
-Rule:
-  Type: AWS::Events::Rule
-  Properties:
-    EventPattern: {source: [shop]}
-    Targets: [{Id: t, Arn: !Ref Topic}]
-  Connectors:
-    ToTopic:
-      Properties: {Destination: {Id: Topic}, Permissions: [Write]}
-Subscription:
-  Type: AWS::SNS::Subscription
-  Properties: {Protocol: sqs, Endpoint: !GetAtt Queue.Arn, TopicArn: !Ref Topic, RawMessageDelivery: true}
-TopicToQueue:
-  Type: AWS::Serverless::Connector
-  Properties:
-    Source: {Id: Topic}
-    Destination: {Id: Queue}
-    Permissions: [Write]
-"""
-    cloud.deploy(TOPIC, QUEUE, parts)
-    put(cloud, "shop", a=1)
-    cloud.settle()
-    assert [one["detail"] for one in cloud.received("Queue")] == [{"a": 1}]
-    # Without the connector the queue's policy lets nobody in.
-    kept = parts[: parts.index("TopicToQueue")]
-    cloud.deploy(TOPIC, QUEUE, kept)
-    put(cloud, "shop", a=2)
-    cloud.settle("2h")
-    assert cloud.received("Queue") == []
-    cloud.delete()
-
-
-def test_connectors_between_functions_queues_tables_and_buses(cloud: Cloud) -> None:
-    function = """
-Fn:
-  Type: AWS::Serverless::Function
-  Connectors:
-    ToAll:
-      Properties:
-        Destination: [{Id: Queue}, {Id: Bus}, {Id: Table}]
-        Permissions: [Write]
-  Properties:
-    Environment: {Variables: {QUEUE: !Ref Queue, BUS: !Ref Bus}}
-    InlineCode: |
-      import boto3, json, os
-      def handler(event, context):
-          boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(event))
-          entry = {"Source": "fn", "DetailType": "t", "Detail": json.dumps(event), "EventBusName": os.environ["BUS"]}
-          assert boto3.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
-Bus:
-  Type: AWS::Events::EventBus
-  Properties: {Name: mine}
-Heard:
-  Type: AWS::Serverless::Function
-  Properties:
-    Events:
-      All: {Type: EventBridgeRule, Properties: {EventBusName: !Ref Bus, Pattern: {source: [fn]}, InputPath: $.detail}}
-"""
-    cloud.deploy(QUEUE, function)
-    answer = cloud.client("lambda").invoke(FunctionName=cloud.outputs["Fn"], Payload=b'{"a": 1}')
-    assert "FunctionError" not in answer, answer["Payload"].read()
-    cloud.settle()
-    assert cloud.received("Queue") == [{"a": 1}]
-    assert cloud.seen("Heard") == [{"a": 1}]
-    cloud.delete()
-
-
 def test_every_event_reaches_the_published_alias(cloud: Cloud) -> None:
     """With AutoPublishAlias, events lead to the alias: a new version is what they invoke after an update."""
     function = """
@@ -561,75 +366,4 @@ Bucket:
     ]
     assert "Unable to validate the following destination configurations" in failed["ResourceStatusReason"]
     assert cloud.client("s3").list_buckets()["Buckets"] == []
-    cloud.delete()
-
-
-def test_connectors_let_rules_topics_queues_and_buckets_reach_functions(cloud: Cloud) -> None:
-    """Everything is wired by hand, without permissions; connectors add them, and without connectors nothing arrives."""
-    wired = """
-Fn: {Type: AWS::Serverless::Function, Properties: {}}
-Rule:
-  Type: AWS::Events::Rule
-  Properties:
-    EventPattern: {source: [shop]}
-    Targets:
-      - {Id: f, Arn: !GetAtt Fn.Arn}
-      - {Id: q, Arn: !GetAtt Direct.Arn}
-      - {Id: b, Arn: !GetAtt Bus.Arn, RoleArn: !GetAtt Role.Arn}
-Role:
-  Type: AWS::IAM::Role
-  Properties:
-    AssumeRolePolicyDocument:
-      Version: '2012-10-17'
-      Statement: [{Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sts:AssumeRole}]
-Direct: {Type: AWS::SQS::Queue}
-Bus: {Type: AWS::Events::EventBus, Properties: {Name: second}}
-OnBus:
-  Type: AWS::Events::Rule
-  Properties:
-    EventBusName: !Ref Bus
-    EventPattern: {source: [shop]}
-    Targets: [{Id: t, Arn: !Ref Topic}]
-TopicSubscription:
-  Type: AWS::SNS::Subscription
-  Properties: {Protocol: lambda, Endpoint: !GetAtt Fn.Arn, TopicArn: !Ref Topic}
-Mapping:
-  Type: AWS::Lambda::EventSourceMapping
-  Properties: {EventSourceArn: !GetAtt Queue.Arn, FunctionName: !Ref Fn}
-Bucket: {Type: AWS::S3::Bucket}
-"""
-    pairs = {"Rule": "Fn", "RuleTwo": "Direct", "OnBus": "Topic", "Topic": "Fn", "Queue": "Fn", "Bucket": "Fn"}
-    connectors = "".join(
-        f"""
-From{source}:
-  Type: AWS::Serverless::Connector
-  Properties:
-    Source: {{Id: {source.removesuffix("Two")}}}
-    Destination: {{Id: {destination}}}
-    Permissions: [{"Read, Write" if source == "Queue" else "Write"}]
-"""
-        for source, destination in pairs.items()
-    )
-    cloud.deploy(QUEUE, TOPIC, wired, connectors)
-    put(cloud, "shop", a=1)
-    cloud.client("sqs").send_message(QueueUrl=cloud.outputs["Queue"], MessageBody="b")
-    function = cloud.client("lambda").get_function_configuration(FunctionName=cloud.outputs["Fn"])["FunctionArn"]
-    notification = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": function, "Events": ["s3:ObjectCreated:*"]}]}
-    notify = cloud.client("s3").put_bucket_notification_configuration
-    notify(Bucket=cloud.outputs["Bucket"], NotificationConfiguration=notification)
-    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
-    cloud.settle()
-    found = [one.get("Records", [one])[0] for one in cloud.seen()]
-    kinds = sorted(one.get("eventSource") or one.get("EventSource") or one["source"] for one in found)
-    assert kinds == ["aws:s3", "aws:sns", "aws:sqs", "shop"]
-    assert [one["detail"] for one in cloud.received("Direct")] == [{"a": 1}]
-    cloud.deploy(QUEUE, TOPIC, wired)
-    put(cloud, "shop", a=2)
-    cloud.client("s3").put_object(Bucket=cloud.outputs["Bucket"], Key="k", Body=b"x")
-    cloud.settle("1h")
-    assert cloud.seen() == []
-    assert cloud.received("Direct") == []
-    with pytest.raises(ClientError, match="Unable to validate the following destination configurations"):
-        notify(Bucket=cloud.outputs["Bucket"], NotificationConfiguration=notification)
-    cloud.client("s3").delete_object(Bucket=cloud.outputs["Bucket"], Key="k")
     cloud.delete()
