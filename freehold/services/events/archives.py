@@ -24,6 +24,8 @@ SWEEP = "events.sweep archive"
 """Timer: an archive was deleted, its events go."""
 DAY_MS = 86_400_000
 _PAGE, _BYTES = 300, 1 << 20
+_FIRST = -(1 << 40)
+"""Seconds: before all events."""
 
 
 def none(name: str) -> Fault:
@@ -207,12 +209,12 @@ async def retain(platform: Platform, key: bytes) -> int | None:
             return False, None
         span_ms = row.retention_days * DAY_MS
         until_ms = now_ms - span_ms
-        page = archive_rows.kept(tx, space, row.uid, 0, until_ms // 1000 + 1, None, _PAGE, _BYTES)
+        page = archive_rows.kept(tx, space, row.uid, _FIRST, until_ms // 1000 + 1, None, _PAGE, _BYTES)
         gone = [(at, kept) for at, kept in page if max(_times_ms(at)) <= until_ms]
         if gone:
             archive_rows.forget(tx, space, row.uid, gone)
             return True, now_ms
-        first = archive_rows.kept(tx, space, row.uid, 0, 1 << 40, None, 1, 1)
+        first = archive_rows.kept(tx, space, row.uid, _FIRST, -_FIRST, None, 1, 1)
         ends_ms = max(_times_ms(first[0][0])) + span_ms if first else now_ms + DAY_MS
         return False, ends_ms if now_ms < ends_ms < now_ms + DAY_MS else now_ms + DAY_MS
 

@@ -24,7 +24,17 @@ async def deliver(platform: Platform, delivery: Delivery) -> None:
     retries = delivery.attempt - (0 if parcel.tried else 1)
     if retries:
         count(platform, order, "RetryInvocationAttempts")
-    failure = await _attempt(platform, order)
+    try:
+        failure = await _attempt(platform, order)
+    except Retry as turn:  # it waits for its turn, as long as the event may be old
+        now_ms = platform.clock.now_ms()
+        if now_ms + turn.after_ms - parcel.first_ms <= order.target.most_age_ms:
+            raise
+        late = Failure("THROTTLING", "The invocation rate of the API destination did not leave room in time.", True)
+        await platform.store.transact(
+            lambda tx: give_up(tx, platform, order, late, retries=retries, now_ms=now_ms, exhausted=AGE)
+        )
+        return
     if failure is None:
         return
     now_ms = platform.clock.now_ms()

@@ -170,3 +170,30 @@ async def test_an_authorization_endpoint_that_is_down_is_asked_again(house: Even
         await house.platform.events.call_destination(
             destination["ApiDestinationArn"], b"{}", headers={}, query={}, path_values=[]
         )
+
+
+@scenario
+async def test_an_event_waits_for_its_turn_no_longer_than_it_may_be_old(house: EventBridge) -> None:
+    key = {"ApiKeyAuthParameters": {"ApiKeyName": "k", "ApiKeyValue": "v"}}
+    made = await house("CreateConnection", Name="c", AuthorizationType="API_KEY", AuthParameters=key)
+    destination = await house(
+        "CreateApiDestination",
+        Name="d",
+        ConnectionArn=made["ConnectionArn"],
+        InvocationEndpoint="http://127.0.0.1:1/",
+        HttpMethod="POST",
+        InvocationRateLimitPerSecond=1,
+    )
+    dead = "arn:aws:sqs:us-east-1:111122223333:dead"
+    policy = {"RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}}
+    target = {"Arn": destination["ApiDestinationArn"], "RoleArn": ROLE, "DeadLetterConfig": {"Arn": dead}, **policy}
+    await house.rule("r", target)
+    for _ in range(7):
+        await house.put(*[{"n": n} for n in range(10)])
+    await house.advance(0)
+    conditions = [letter.more["attributes"]["EXHAUSTED_RETRY_CONDITION"] for letter in house.to(dead)]
+    assert conditions.count("MaximumEventAgeInSeconds") == 9
+    await house.advance(30)
+    assert len(house.to(dead)) == 9 + 31
+    await house.advance(60)
+    assert len(house.to(dead)) == 70
