@@ -90,13 +90,16 @@ class Layer:
         if limit <= 0:
             return []
         pending = self.pending
-        mine = [key for key in mine if pending[key] is not None]
+        written = [key for key in mine if pending[key] is not None]
+        # That many more cover the rows that are deleted here: one page where the head of a queue was just taken away.
+        most = limit + len(mine) - len(written)
+        mine = written
         if not reverse:
             mine.reverse()  # the next one is always popped from the end
         merged: list[Row] = []
         room = max_bytes
         while True:
-            page = self._base.rows(start, end, limit, max_bytes, reverse)
+            page = self._base.rows(start, end, most, max_bytes, reverse)
             for key, value in page:
                 while mine and (mine[-1] > key if reverse else mine[-1] < key):
                     room = self._take(mine, merged, room)
@@ -108,7 +111,7 @@ class Layer:
                 room -= len(key) + len(value)
                 if room <= 0 or len(merged) >= limit:
                     return merged
-            if len(page) < limit and sum(len(key) + len(value) for key, value in page) < max_bytes:
+            if len(page) < most and sum(len(key) + len(value) for key, value in page) < max_bytes:
                 break  # the base holds no more
             if reverse:
                 end = page[-1][0]
