@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from freehold.testing import Freehold
+
 Aws = Callable[..., Any]
 
 ECHO = """
@@ -427,3 +429,19 @@ def test_a_log_group(world: World) -> None:
     assert [(each["logStreamName"], each["message"], each["timestamp"]) for each in found] == [
         ("one", "line 1", now_ms)
     ]
+
+
+def test_on_a_manual_clock_hours_of_visibility_timeouts_take_no_time() -> None:
+    with Freehold(manual_clock=True) as server:
+        account = server.account()
+        world = World(account.client, account.id)
+        dead_url, dead = world.queue("dead")
+        policy = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 3})
+        source_url, source = world.queue("source", VisibilityTimeout="3600", RedrivePolicy=policy)
+        window = {"SqsQueueParameters": {"MaximumBatchingWindowInSeconds": 60}}
+        world.create("p", source, world.function("broken", BROKEN), SourceParameters=window)
+        world.sqs.send_message(QueueUrl=source_url, MessageBody="x")
+        server.clock.advance(2 * 3600)
+        assert (world.left(source_url), world.left(dead_url)) == (1, 0)
+        server.clock.advance(2 * 3600)
+        assert world.receive(dead_url, 1) == ["x"]
