@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -63,6 +64,20 @@ def rule(aws: Clients, name: str, *targets: dict[str, Any], bus: str = "default"
     if shown:
         assert events.put_targets(Rule=name, EventBusName=bus, Targets=shown)["FailedEntryCount"] == 0
     return str(arn)
+
+
+def printed(aws: Clients, function: str, word: str) -> str:
+    """The line with this word that a function printed, waiting for it."""
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:
+        try:
+            found = aws("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}", filterPattern=word)["events"]
+        except ClientError:  # the function has not begun yet
+            found = []
+        if found:
+            return str(found[0]["message"])
+        time.sleep(0.05)
+    raise AssertionError(f"{function} did not print {word}")
 
 
 def test_an_event_reaches_a_queue_that_lets_its_rule_in(aws: Clients) -> None:
@@ -129,11 +144,7 @@ def test_one_event_for_a_topic_a_function_a_log_group_and_another_bus(aws: Clien
     assert sorted(bodies) == ['"by the other bus"', '{"n":7}']
     [line] = logs.filter_log_events(logGroupName="/events/all")["events"]
     assert json.loads(line["message"])["id"] == event["EventId"]
-    for _ in range(50):
-        lines = logs.filter_log_events(logGroupName="/aws/lambda/see", filterPattern="SEEN")["events"]
-        if lines:
-            break
-    assert '{"n": 7}' in lines[0]["message"]
+    assert '{"n": 7}' in printed(aws, "see", "SEEN")
 
 
 def package(code: str) -> bytes:
@@ -211,15 +222,8 @@ def test_an_http_api_is_called_with_the_parameters_of_the_target(aws: Clients, a
     }
     rule(aws, "r", target)
     put(aws, {"n": 7})
-    lines: list[Any] = []
-    for _ in range(100):
-        try:
-            lines = aws("logs").filter_log_events(logGroupName="/aws/lambda/api", filterPattern="GOT")["events"]
-        except ClientError:
-            continue
-        if lines:
-            break
-    assert json.loads(lines[0]["message"].partition("GOT ")[2]) == ["/orders/7", "Order", "q=1", {"n": 7}]
+    line = printed(aws, "api", "GOT")
+    assert json.loads(line.partition("GOT ")[2]) == ["/orders/7", "Order", "q=1", {"n": 7}]
 
 
 SAM = """
@@ -293,16 +297,7 @@ def test_a_stack_with_a_bus_its_policies_rules_and_sam_events(aws: Clients) -> N
     assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(1 hour)", "DISABLED")
     put(aws, {"n": 5}, EventBusName=out["Bus"])
     assert [message["Body"] for message in taken(aws, out["Queue"])] == ['{"n":5}']
-    lines: list[Any] = []
-    for _ in range(100):
-        try:
-            group = f"/aws/lambda/{out['Function']}"
-            lines = aws("logs").filter_log_events(logGroupName=group, filterPattern="SEEN")["events"]
-        except ClientError:
-            continue
-        if lines:
-            break
-    assert 'SEEN Order {"n": 5}' in lines[0]["message"]
+    assert 'SEEN Order {"n": 5}' in printed(aws, out["Function"], "SEEN")
     stacks.update_stack(
         StackName="shop",
         TemplateBody=SAM.replace('{numeric: [">", 1]}', '{numeric: [">", 10]}').replace(
