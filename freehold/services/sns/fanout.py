@@ -260,16 +260,16 @@ class Fan:
             f"ErrorCode: {fault.code}, ErrorMessage: {fault.message}",
             fault.status or 400,
             False,
-            dropped=not redriven,
+            redriven=redriven,
             logged=status.wants(self.topic.feedback, target.protocol, delivery_id, success=False),
             dwell_ms=now_ms - self.published_ms,
         )
         self.records.append(record)
 
-    def redrive(self, tx: Tx, target: Target, delivery_id: str, now_ms: int) -> bool:
-        """Send to the target's dead-letter queue; False where there is none or it takes nothing."""
+    def redrive(self, tx: Tx, target: Target, delivery_id: str, now_ms: int) -> bool | None:
+        """Send to the target's dead-letter queue; None where there is none, False where it takes nothing."""
         if target.dead_letter is None:
-            return False
+            return None
         try:
             message = self.outgoing(target, target.dead_letter, derived(delivery_id, "dead"))
             self._platform.queues.send(tx, target.dead_letter, [message], now_ms=now_ms, source=self._source)

@@ -135,13 +135,13 @@ async def _record(platform: Platform, found: _Found, job: Job, code: int, said: 
     draft = Draft(job.text, job.subject, job.attributes, trace=job.trace)
 
     def body(tx: Tx) -> None:
-        redriven = False
+        redriven = None
         if not success:
             fan = fanout.Fan(platform, topic, draft, job.message_id, job.published_ms, None)
             redriven = fan.redrive(tx, target, job.delivery_id, now_ms)
         record = Record(target.protocol, target.endpoint, job.delivery_id, said, code, success, job.attempt)
         record.dwell_ms = now_ms - job.published_ms
-        record.dropped, record.logged = not success and not redriven, logged
+        record.redriven, record.logged = redriven, logged
         status.keep(tx, platform, job.topic, job.message_id, job.text, job.published_ms, [record], now_ms=now_ms)
 
     await platform.store.transact(body)

@@ -11,7 +11,7 @@ from freehold.kit.clock import iso8601
 from freehold.kit.faults import Fault
 from freehold.kit.ids import derived
 from freehold.ports.call import Call
-from freehold.services.sns import catalog, fanout, messages, push, sms
+from freehold.services.sns import catalog, fanout, messages, push, sms, status
 from freehold.services.sns.endpoints import PHONE
 from freehold.services.sns.fanout import Budget, Published
 from freehold.services.sns.messages import Draft
@@ -61,6 +61,7 @@ async def _to_topic(call: Call, name: TopicName, draft: Draft) -> Published:
     published = await platform.store.transact(body, lane=name.arn.encode() if name.name.endswith(".fifo") else None)
     if active:
         _trace(call, name, now_ms)
+    status.count(platform, name, "NumberOfMessagesPublished")
     return published
 
 
@@ -135,6 +136,7 @@ async def publish_batch(call: Call, request: Request) -> Request:
         return results
 
     results = await platform.store.transact(body, lane=name.arn.encode() if name.name.endswith(".fifo") else None)
+    status.count(platform, name, "NumberOfMessagesPublished", sum(isinstance(found, Published) for _, found in results))
     return _batch_result(results)
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
+from freehold.kit.clock import iso8601
+from freehold.kit.ids import derived
 from freehold.services.sns.model import TopicName
 from freehold.store.base import Tx
 
@@ -26,7 +28,7 @@ FAMILIES = {"http": "HTTP", "https": "HTTP", "sqs": "SQS", "lambda": "Lambda", "
 
 
 class Record(msgspec.Struct, array_like=True):
-    """How one delivery ended. `dropped`: it failed, and no dead-letter queue has it."""
+    """How one delivery ended. `redriven`: it failed, and did the dead-letter queue take it? None where there is none."""
 
     protocol: str
     destination: str
@@ -36,7 +38,7 @@ class Record(msgspec.Struct, array_like=True):
     success: bool
     attempts: int = 1
     dwell_ms: int = 0
-    dropped: bool = False
+    redriven: bool | None = None
     logged: bool = False
 
 
@@ -79,6 +81,11 @@ def keep(
     platform.outbox.add(tx, KIND, msgspec.msgpack.encode(batch), id=unique, due_ms=now_ms)
 
 
+def count(platform: Platform, topic: TopicName, metric: str, value: float = 1.0) -> None:
+    """Count under the name of the metric in CloudWatch."""
+    platform.meters.add(topic.account, topic.region, f"AWS/SNS:{metric}", value, TopicName=topic.name)
+
+
 async def deliver(platform: Platform, delivery: Delivery) -> None:
     """Outbox: count and log."""
     batch = msgspec.msgpack.decode(delivery.payload, type=_Batch)
@@ -86,13 +93,15 @@ async def deliver(platform: Platform, delivery: Delivery) -> None:
     group = f"sns/{topic.region}/{topic.account}/{topic.name}"
     for record in batch.records:
         if not record.success:
-            platform.meters.add(topic.account, topic.region, "sns.failed", 1.0, topic=topic.name)
-            name = "sns.dropped" if record.dropped else "sns.redriven"
-            platform.meters.add(topic.account, topic.region, name, 1.0, topic=topic.name)
+            count(platform, topic, "NumberOfNotificationsFailed")
+            if record.redriven is not None:
+                suffix = "RedrivenToDlq" if record.redriven else "FailedToRedriveToDlq"
+                count(platform, topic, f"NumberOfNotifications{suffix}")
         if record.logged:
             line = orjson.dumps(_shown(batch, record)).decode()
             where = group if record.success else f"{group}/Failure"
-            platform.logs.write(topic.account, topic.region, where, batch.message_id, [(now_ms, line)])
+            stream = derived(topic.arn, iso8601(now_ms / 1000)[:10])
+            platform.logs.write(topic.account, topic.region, where, stream, [(now_ms, line)])
 
 
 def _shown(batch: _Batch, record: Record) -> dict[str, Any]:

@@ -125,12 +125,15 @@ async def set_topic_attributes(call: Call, request: Request) -> Request:
     if key == "FifoTopic":
         raise invalid("AttributeName")
 
-    def change(topic: Topic) -> None:
+    def change(tx: Tx, topic: Topic) -> None:
         kept = attributes.check_topic_attribute(topic, key, value)
         if kept:
             topic.attributes[key] = kept
         else:
             topic.attributes.pop(key, None)
+        if key == "MaximumMessageSize":
+            for found in state.all_of(tx, topic):
+                attributes.check_big(topic, found.protocol)
 
     await _change(call, name, "SetTopicAttributes", change)
     return {}
@@ -142,7 +145,7 @@ async def _change(call: Call, name: TopicName, action: str, change: Any) -> None
     def body(tx: Tx) -> None:
         admitted(tx, call, name, action)
         topic = state.require(tx, name)
-        change(topic)
+        change(tx, topic)
         state.save(tx, topic, fresh)
 
     await call.platform.store.transact(body)
@@ -157,7 +160,7 @@ async def add_permission(call: Call, request: Request) -> Request:
     if not actions:
         raise invalid("ActionName")
 
-    def change(topic: Topic) -> None:
+    def change(tx: Tx, topic: Topic) -> None:
         topic.attributes["Policy"] = policies.with_permission(topic, label, accounts, actions)
 
     await _change(call, parse_topic(request["TopicArn"]), "AddPermission", change)
@@ -165,7 +168,7 @@ async def add_permission(call: Call, request: Request) -> Request:
 
 
 async def remove_permission(call: Call, request: Request) -> Request:
-    def change(topic: Topic) -> None:
+    def change(tx: Tx, topic: Topic) -> None:
         rest = policies.without_permission(topic, request["Label"])
         if rest:
             topic.attributes["Policy"] = rest
