@@ -13,7 +13,10 @@ from freehold.kit.faults import Fault
 from freehold.kit.http import Response
 from freehold.kit.ids import Ids
 from freehold.ports.identity import Credential, Principal
-from freehold.services.apigateway.http import aws_services, events, integrations
+from freehold.rules.templates.functions import UNKNOWN
+from freehold.services.apigateway import foreseen
+from freehold.services.apigateway.http import aws_services, events, integrations, openapi
+from freehold.services.apigateway.http.state import Draft
 
 ROLE = "arn:aws:iam::999999999999:role/gateway"
 QUEUE = "http://127.0.0.1:4566/111111111111/q"
@@ -171,3 +174,29 @@ def test_what_an_authorizer_said_can_be_mapped() -> None:
         "authorizer.claims.sub": "ann", "authorizer.claims.age": "3", "authorizer.claims.groups": '["a"]',
     }  # fmt: skip
     assert events.authorizer_values({"lambda": {"user": "bob"}}) == {"authorizer.user": "bob"}
+
+
+def test_templates_are_refused_before_anything_is_made() -> None:
+    known_later = {"QueueUrl": UNKNOWN, "MessageBody": "b"}
+    foreseen.check_http_integration(sqs(CredentialsArn=UNKNOWN, RequestParameters=known_later, ApiId=UNKNOWN))
+    steps = {"type": "aws_proxy", "integrationSubtype": "StepFunctions-StartExecution", "payloadFormatVersion": "1.0"}
+    body = {
+        "openapi": "3.0.1", "info": {"title": "t"}, "paths": {"/": {"post": {"x-amazon-apigateway-integration": steps}}},
+    }  # fmt: skip
+    with pytest.raises(Fault, match="StepFunctions-StartExecution"):
+        foreseen.check_http_api({"Body": body})
+    with pytest.raises(Fault, match="Kinesis-PutRecord"):
+        foreseen.check_http_integration(sqs("Kinesis-PutRecord", CredentialsArn=UNKNOWN))
+
+
+def test_definitions_keep_their_subtypes_when_they_are_exported() -> None:
+    section = {
+        "type": "aws_proxy", "integrationSubtype": "SQS-PurgeQueue", "payloadFormatVersion": "1.0", "credentials": ROLE,
+        "requestParameters": {"QueueUrl": QUEUE}, "connectionType": "INTERNET",
+    }  # fmt: skip
+    operation = {"post": {"x-amazon-apigateway-integration": section}}
+    made = Draft({})
+    ids = iter("abcdef")
+    openapi.build({"openapi": "3.0.1", "info": {"title": "t"}, "paths": {"/": operation}}, made, lambda: next(ids))
+    exported = openapi.exported(made, extensions=True)["paths"]["/"]["post"]["x-amazon-apigateway-integration"]
+    assert exported == {name: value for name, value in section.items() if name != "connectionType"}
