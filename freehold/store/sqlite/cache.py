@@ -2,8 +2,9 @@
 
 Every statement gives up the interpreter lock and waits for it again, beside the writer's thread: a row in a dictionary
 costs a hundredth of that. Only this process writes the table, so a kept row is right until a body writes its key: it is
-forgotten the moment the body's rows join a group, and kept again only when no group on its way holds the key. So what is
-kept is the same before and after any commit that is under way, and belongs to every snapshot.
+forgotten the moment the body's rows join a group, and kept again (when it has landed, or is read) only when no group on
+its way holds the key. So what is kept is the same before and after any commit that is under way, and belongs to every
+snapshot.
 """
 
 from __future__ import annotations
@@ -69,6 +70,13 @@ class CachedTable:
             self.kept.clear()
             self._size = size
         self.kept[key] = value
+
+    def landed(self, layer: Layer, later: Sequence[Layer]) -> None:
+        """Keep what was just written, unless it is being written again: what is sent is soon received."""
+        unsettled = [each.pending for each in later if each.pending]
+        for key, value in layer.pending.items():
+            if value is not None and not any(key in pending for pending in unsettled):
+                self.keep(key, value)
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """A body wrote these rows."""

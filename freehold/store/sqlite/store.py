@@ -149,6 +149,9 @@ class SqliteStore:
         self._writer.start()
 
     def _landed(self, group: Group) -> None:
+        later = self._writer.landed(group)
+        if self._writer.broken is None:
+            self._cache.landed(group.layer, later)
         group.deliver()
         self._watches.wake(group.wakes)
         while self._waiting and not self._writer.gathering.full:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 
 import apsw
@@ -70,6 +71,8 @@ class Writer:
         self._stopping = False
         self._reserved = self._sequence = int(connection.execute("SELECT value FROM meta WHERE name='sequence'").get)
         self.gathering = Group(Layer(base))
+        self.flying: deque[Group] = deque()
+        """Groups that were begun and of which the event loop has not been told, oldest first."""
         self.idle = True
         """Nothing is being committed, and nothing will be until `start`. Read on the event loop."""
         self.broken: StoreError | None = None
@@ -90,6 +93,13 @@ class Writer:
                 group.wakes |= overlay.wakes
             group.outcomes.append((future, outcome))
             group.loop = future.get_loop()
+
+    def landed(self, group: Group) -> list[Layer]:
+        """The event loop was told of `group`; answers the layers of all groups after it."""
+        with self._lock:
+            if self.flying and self.flying[0] is group:  # not so for what gathered when the store broke
+                self.flying.popleft()
+            return [*(later.layer for later in self.flying), self.gathering.layer]
 
     def start(self) -> None:
         """Commit what has gathered, unless that is already under way."""
@@ -120,6 +130,7 @@ class Writer:
                 self.idle = True
                 return None
             self.gathering = Group(Layer(group.layer))
+            self.flying.append(group)
             return group
 
     def _commit(self, group: Group) -> None:
