@@ -13,6 +13,7 @@ from freehold.services.sqs import groups, receiving, rows, timing
 from freehold.services.sqs.catalog import Memory
 from freehold.services.sqs.model import (
     DEDUPLICATION_MS,
+    MAX_ENTRIES,
     Delivery,
     Draft,
     Message,
@@ -159,6 +160,11 @@ class _Receive:
         self.gone = self.handled = self.size = 0
         self.due_again = ask.now_ms + ask.visibility_ms
 
+    @property
+    def full(self) -> bool:
+        """Has the transaction enough to do?"""
+        return self.handled >= receiving.MOST_HANDLED or self.size > receiving.MAX_BYTES
+
     def group(self, group: str, most: int) -> None:
         """Give out what of a group can be, and place it anew."""
         in_flight: list[tuple[int, int]] = []
@@ -167,7 +173,7 @@ class _Receive:
         prefix = groups.member_prefix(self.queue, group)
         start, end = prefix, after(prefix)
         held_ms: int | None = None
-        while len(in_flight) < most and self.handled < receiving.MOST_HANDLED:
+        while len(in_flight) < most and not self.full and held_ms is None:
             page = self.tx.scan(start, end, limit=most - len(in_flight))
             if not page:
                 break
@@ -176,10 +182,8 @@ class _Receive:
                 seq = int.from_bytes(key[-8:], "big")
                 self.handled += 1
                 held_ms = self._message(group, seq, in_flight)
-                if held_ms is not None:
+                if held_ms is not None or self.full:
                     break
-            if held_ms is not None:
-                break
         groups.place(self.tx, self.queue, group, placed, in_flight, self.ask.now_ms, self.due_again, held_ms)
 
     def _message(self, group: str, seq: int, in_flight: list[tuple[int, int]]) -> int | None:
@@ -199,23 +203,29 @@ class _Receive:
                 return due_ms
             state = State(self.due_again, 1, 0, now_ms, now_ms, group)
         else:
-            if queue.dead_letter is not None and receiving.is_dead(queue, state):
-                dead = receiving.dead_letter(tx, queue, self.known)
-                if dead is not None:
-                    remove(tx, queue, seq, group, state, self.shifts)
-                    self.gone += 1
-                    message.source = queue.arn
-                    arrive(tx, dead, message, state, now_ms, self.known)
-                    return None
+            if receiving.is_dead(queue, state) and self._bury(seq, message, state, len(raw)):
+                return None
             if state.received_ms:
                 self.shifts.add(IN_FLIGHT, state.due_ms, -1)
             state = State(self.due_again, state.receives + 1, state.arrived, state.first_ms, now_ms, group)
         rows.put_state(tx, queue, seq, state)
         self.shifts.add(IN_FLIGHT, self.due_again, 1)
         in_flight.append((seq, self.due_again))
-        self.size += len(raw)
+        self.size += len(raw) if self.ask.most > MAX_ENTRIES else 0
         self.taken.deliveries.append(Delivery(message, seq, state.receives, state.first_ms))
         return None
+
+    def _bury(self, seq: int, message: Message, state: State, size: int) -> bool:
+        """Move a message to the dead-letter queue, if that is there."""
+        dead = receiving.dead_letter(self.tx, self.queue, self.known)
+        if dead is None:
+            return False
+        remove(self.tx, self.queue, seq, message.group, state, self.shifts)
+        self.gone += 1
+        self.size += size
+        message.source = self.queue.arn
+        arrive(self.tx, dead, message, state, self.ask.now_ms, self.known)
+        return True
 
 
 def receive(tx: Tx, queue: Queue, ask: Ask, known: Memory) -> Taken:
@@ -224,29 +234,27 @@ def receive(tx: Tx, queue: Queue, ask: Ask, known: Memory) -> Taken:
         return again
     total, last = rows.get_counts(tx, queue)
     most = min(ask.most, rows.room_in_flight(tx, queue, total, ask.now_ms))
-    pass_ = _Receive(tx, queue, ask, known)
-    taken = pass_.taken
+    receive = _Receive(tx, queue, ask, known)
+    taken = receive.taken
     start, end = rows.due_until(queue, ask.now_ms)
     seen: set[str] = set()  # with a visibility timeout of 0 a group would come again
-    while len(taken.deliveries) < most and not taken.more:
+    while len(taken.deliveries) < most and not receive.full:
         page = tx.scan(start, end, limit=min(most - len(taken.deliveries), receiving.PAGE))
         if not page:
             break
         start = page[-1][0] + b"\x00"
         for key, _ in page:
             left = most - len(taken.deliveries)
-            if left <= 0:
-                break
-            if pass_.handled >= receiving.MOST_HANDLED or pass_.size > receiving.MAX_DELIVERED_BYTES:
-                taken.more = True
+            if left <= 0 or receive.full:
                 break
             group = groups.of_index(queue, key)
             if group not in seen:
                 seen.add(group)
-                pass_.group(group, min(left, MOST_OF_GROUP))
-    pass_.shifts.write(tx)
-    if pass_.gone:
-        rows.put_counts(tx, queue, total - pass_.gone, last)
+                receive.group(group, min(left, MOST_OF_GROUP))
+    taken.more = receive.full
+    receive.shifts.write(tx)
+    if receive.gone:
+        rows.put_counts(tx, queue, total - receive.gone, last)
     if taken.deliveries:
         if ask.attempt:
             _remember_attempt(tx, queue, ask, taken, known)

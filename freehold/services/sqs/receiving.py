@@ -10,10 +10,11 @@ from freehold.services.sqs.model import MAX_VISIBILITY_S, Delivery, Queue
 from freehold.services.sqs.rows import State
 from freehold.store.base import ReadTx
 
-MOST_HANDLED = 300
-"""Messages that one transaction handles, delivered or not: three rows each, six when dead-lettered."""
+MOST_HANDLED = 250
+"""Messages that one transaction handles, delivered or not (a page more at most): three rows each, six when they are dead."""
 PAGE = 64
-MAX_DELIVERED_BYTES = 8 << 20
+MAX_BYTES = 8 << 20
+"""After so much is delivered, or moved to the dead-letter queue, a transaction ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,13 @@ class Taken:
 
 def dead_letter(tx: ReadTx, queue: Queue, known: Memory) -> Queue | None:
     """The queue that takes what was received too often; None where there is none (any more)."""
-    if queue.dead_letter is None:
-        return None
-    target = known.find(tx, queue.dead_letter)
+    target = known.find(tx, queue.dead_letter) if queue.dead_letter is not None else None
     return target if target is not None and target.fifo == queue.fifo else None
 
 
-def is_dead(queue: Queue, state: State | None) -> bool:
+def is_dead(queue: Queue, state: State) -> bool:
     """Would one more receive be one too many?"""
-    return state is not None and state.receives - state.arrived >= queue.record.max_receives
+    return queue.dead_letter is not None and state.receives - state.arrived >= queue.record.max_receives
 
 
 def check_total(state: State, timeout_s: int, now_ms: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from freehold.kit.faults import Fault
 from freehold.services.sqs import receiving, rows, timing
 from freehold.services.sqs.catalog import Memory
-from freehold.services.sqs.model import Delivery, Draft, Message, Queue, decode_message, encode_message
+from freehold.services.sqs.model import MAX_ENTRIES, Delivery, Draft, Message, Queue, decode_message, encode_message
 from freehold.services.sqs.receipts import Receipt
 from freehold.services.sqs.receiving import Ask, Taken
 from freehold.services.sqs.rows import DELAYED, IN_FLIGHT, Shifts, State
@@ -94,70 +94,99 @@ def take(tx: Tx, queue: Queue, seq: int, message: Message, shifts: Shifts, now_m
     rows.add_to_total(tx, queue, -1)
 
 
+class _Receive:
+    """One receive: what it gathers while it goes through what is due."""
+
+    def __init__(self, tx: Tx, queue: Queue, ask: Ask, known: Memory) -> None:
+        self.tx, self.queue, self.ask, self.known = tx, queue, ask, known
+        self.taken, self.shifts = Taken(), Shifts(queue)
+        self.due_again = ask.now_ms + ask.visibility_ms
+        self.moves: list[tuple[bytes, int, State]] = []
+        self.gone = self.handled = self.size = 0
+
+    @property
+    def full(self) -> bool:
+        """Has the transaction enough to do?"""
+        return self.handled >= receiving.MOST_HANDLED or self.size > receiving.MAX_BYTES
+
+    def page(self, page: list[tuple[bytes, bytes]]) -> None:
+        """Handle rows of the index."""
+        seqs = [int.from_bytes(key[-8:], "big") for key, _ in page]
+        bodies = self.tx.get_many([rows.body_key(self.queue, seq) for seq in seqs])
+        self.handled += len(page)
+        for (key, mark), seq, raw in zip(page, seqs, bodies, strict=True):
+            assert raw is not None
+            if self.size > receiving.MAX_BYTES:
+                return
+            self._message(key, seq, raw, rows.get_state(self.tx, self.queue, seq) if mark else None)
+
+    def _message(self, key: bytes, seq: int, raw: bytes, state: State | None) -> None:
+        queue, now_ms = self.queue, self.ask.now_ms
+        message = decode_message(raw)
+        if message.sent_ms + 1000 * queue.record.retention_s <= now_ms:
+            remove(self.tx, queue, seq, message, state, self.shifts)
+            self.gone += 1
+            return
+        if state is not None and receiving.is_dead(queue, state) and self._bury(seq, message, state, len(raw)):
+            return
+        if state is None:
+            if message.delay_ms:
+                self.shifts.add(DELAYED, rows.due_of(queue, key), -1)
+            state = State(self.due_again, 1, 0, now_ms, now_ms)
+        else:
+            if state.received_ms:
+                self.shifts.add(IN_FLIGHT, state.due_ms, -1)
+            state = State(self.due_again, state.receives + 1, state.arrived, state.first_ms, now_ms)
+        self.moves.append((key, seq, state))
+        # A receive by the API is answered whole: ten messages are ten megabytes at most, and none of them is written.
+        self.size += len(raw) if self.ask.most > MAX_ENTRIES else 0
+        self.taken.deliveries.append(Delivery(message, seq, state.receives, state.first_ms))
+
+    def _bury(self, seq: int, message: Message, state: State, size: int) -> bool:
+        """Move a message to the dead-letter queue, if that is there."""
+        dead = receiving.dead_letter(self.tx, self.queue, self.known)
+        if dead is None:
+            return False
+        remove(self.tx, self.queue, seq, message, state, self.shifts)
+        self.gone += 1
+        self.size += size
+        message.source = self.queue.arn
+        arrive(self.tx, dead, message, state, self.ask.now_ms, self.known)
+        return True
+
+    def write(self) -> None:
+        """Put what was delivered where it is due again: when all is read, since that may be at once."""
+        for key, seq, state in self.moves:
+            self.tx.delete(key)
+            self.tx.put(rows.index_key(self.queue, self.due_again, seq), _SEEN)
+            rows.put_state(self.tx, self.queue, seq, state)
+        if self.moves:
+            self.shifts.add(IN_FLIGHT, self.due_again, len(self.moves))
+            if not self.ask.visibility_ms:
+                self.tx.wake(self.queue.watch_key)
+        self.shifts.write(self.tx)
+
+
 def receive(tx: Tx, queue: Queue, ask: Ask, known: Memory) -> Taken:
     """Give out what is due, soonest due first."""
     total, last = rows.get_counts(tx, queue)
     room = rows.room_in_flight(tx, queue, total, ask.now_ms)
     start, end = rows.due_until(queue, ask.now_ms)
-    taken, shifts = Taken(), Shifts(queue)
-    due_again = ask.now_ms + ask.visibility_ms
-    gone = handled = size = 0
-    dead: Queue | None = None
-    moves: list[tuple[bytes, int, State]] = []
     most = min(ask.most, room) if room > 0 else ask.most
-    while len(moves) < most:
-        if handled >= receiving.MOST_HANDLED or size > receiving.MAX_DELIVERED_BYTES:
-            taken.more = True
-            break
-        page = tx.scan(start, end, limit=min(most - len(moves), receiving.PAGE))
+    receive = _Receive(tx, queue, ask, known)
+    while len(receive.moves) < most and not receive.full:
+        page = tx.scan(start, end, limit=min(most - len(receive.moves), receiving.PAGE))
         if not page:
             break
         if room <= 0:
             raise Fault("OverLimit", f"Too many messages are in flight in the queue {queue.place.name}.")
         start = page[-1][0] + b"\x00"
-        handled += len(page)
-        seqs = [int.from_bytes(key[-8:], "big") for key, _ in page]
-        bodies = tx.get_many([rows.body_key(queue, seq) for seq in seqs])
-        for (key, mark), seq, raw in zip(page, seqs, bodies, strict=True):
-            assert raw is not None
-            message = decode_message(raw)
-            state = rows.get_state(tx, queue, seq) if mark else None
-            if message.sent_ms + 1000 * queue.record.retention_s <= ask.now_ms:
-                remove(tx, queue, seq, message, state, shifts)
-                gone += 1
-                continue
-            if state is not None and queue.dead_letter is not None and receiving.is_dead(queue, state):
-                dead = dead or receiving.dead_letter(tx, queue, known)
-                if dead is not None:
-                    remove(tx, queue, seq, message, state, shifts)
-                    gone += 1
-                    message.source = queue.arn
-                    arrive(tx, dead, message, state, ask.now_ms, known)
-                    continue
-            if state is None:
-                if message.delay_ms:
-                    shifts.add(DELAYED, rows.due_of(queue, key), -1)
-                state = State(due_again, 1, 0, ask.now_ms, ask.now_ms)
-            else:
-                if state.received_ms:
-                    shifts.add(IN_FLIGHT, state.due_ms, -1)
-                state = State(due_again, state.receives + 1, state.arrived, state.first_ms, ask.now_ms)
-            moves.append((key, seq, state))
-            size += len(raw)
-            taken.deliveries.append(Delivery(message, seq, state.receives, state.first_ms))
-    # Written when all is read: with a visibility timeout of 0 it would be due again in the same scan.
-    for key, seq, state in moves:
-        tx.delete(key)
-        tx.put(rows.index_key(queue, due_again, seq), _SEEN)
-        rows.put_state(tx, queue, seq, state)
-    if moves:
-        shifts.add(IN_FLIGHT, due_again, len(moves))
-        if not ask.visibility_ms:
-            tx.wake(queue.watch_key)
-    shifts.write(tx)
-    if gone:
-        rows.put_counts(tx, queue, total - gone, last)
-    return taken
+        receive.page(page)
+    receive.taken.more = receive.full
+    receive.write()
+    if receive.gone:
+        rows.put_counts(tx, queue, total - receive.gone, last)
+    return receive.taken
 
 
 def delete(tx: Tx, queue: Queue, receipts: Sequence[Receipt], now_ms: int) -> list[Fault | None]:

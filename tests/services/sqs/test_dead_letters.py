@@ -230,3 +230,23 @@ async def test_a_large_dead_letter_queue_moves_in_pages(sqs: Sqs) -> None:
     await sqs("StartMessageMoveTask", SourceArn=arn("dead"))
     await sqs.advance(0)
     assert await sqs.counts(dead) == (0, 0, 0) and await sqs.counts(url) == (350, 0, 0)
+
+
+@pytest.mark.parametrize("suffix", ["", ".fifo"])
+def test_many_large_dead_letters_do_not_outgrow_a_transaction(suffix: str) -> None:
+    @scenario
+    async def run(sqs: Sqs) -> None:
+        more: dict[str, Any] = {"MessageGroupId": "g"} if suffix else {}
+        content = {"ContentBasedDeduplication": "true"} if suffix else {}
+        dead = await sqs.queue("dead" + suffix)
+        url = await sqs.queue("q" + suffix, RedrivePolicy=redrive("dead" + suffix), **content)
+        for n in range(20):
+            await sqs.send(url, f"{n:<1000000}", **more)
+        for _ in range(4):
+            await sqs.receive(url, VisibilityTimeout=1)
+            await sqs.receive(url, VisibilityTimeout=1)
+            await sqs.advance(1)
+        assert await sqs.counts(url) == (0, 0, 0)
+        assert await sqs.counts(dead) == (20, 0, 0)
+
+    run()
