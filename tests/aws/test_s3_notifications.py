@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import urllib.request
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from tests.aws.conftest import Server
 
 Aws = Callable[..., Any]
 SENDS = """
@@ -135,12 +138,17 @@ def test_event_bridge_rules_hear_of_everything(aws: Aws, account: str, bucket: s
     assert (event["detail-type"], event["detail"]["deletion-type"]) == ("Object Deleted", "Permanently Deleted")
 
 
-def test_a_queue_that_is_deleted_does_not_hold_up_the_bucket(aws: Aws, account: str, bucket: str) -> None:
+def test_a_queue_that_is_deleted_does_not_hold_up_the_bucket(
+    aws: Aws, server: Server, account: str, bucket: str
+) -> None:
     queue, s3 = Listener(aws, account), aws("s3")
     notify(aws, bucket, QueueConfigurations=[{"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}])
     queue.sqs.delete_queue(QueueUrl=queue.url)
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+    with urllib.request.urlopen(f"{server.url}/_freehold/s3-notifications?bucket={bucket}") as answer:
+        [dropped] = json.loads(answer.read())["undelivered"]
+    assert (dropped["destination"], dropped["count"], dropped["lastCode"]) == (queue.arn, 1, "QueueDoesNotExist")
 
 
 def test_stacks_configure_notifications(aws: Aws, account: str) -> None:
