@@ -7,6 +7,7 @@ from typing import Any
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.services.lambda_ import limits, rows, state
+from freehold.services.lambda_.asynchronous.lanes import lanes_of
 from freehold.services.lambda_.engine import engine_of
 from freehold.services.lambda_.names import FunctionName, parse_function
 from freehold.services.lambda_.rows import Keys
@@ -51,6 +52,7 @@ async def _reserve(call: Call, name: FunctionName, amount: int | None) -> None:
     stamp = call.platform.ids.hex(16)
     await call.platform.store.transact(lambda tx: reserve(tx, name, amount, stamp))
     await engine_of(call.platform).refresh_reserved(name.account, name.region)
+    lanes_of(call.platform).reconsider(name)
 
 
 async def put_function_concurrency(call: Call, request: dict[str, Any]) -> dict[str, Any]:

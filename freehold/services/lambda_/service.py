@@ -29,7 +29,7 @@ from freehold.services.lambda_ import (
     versions,
 )
 from freehold.services.lambda_.asynchronous import events
-from freehold.services.lambda_.asynchronous.lanes import Lanes
+from freehold.services.lambda_.asynchronous.lanes import Lanes, lanes_of
 from freehold.services.lambda_.credentials import RoleCredentials
 from freehold.services.lambda_.engine import Engine, engine_of
 from freehold.services.lambda_.mappings import control as mappings
@@ -89,15 +89,13 @@ async def _start(platform: Platform) -> None:
 
 async def _settle(platform: Platform) -> bool:
     """Wait until no asynchronous event is due that has room, no mapping has anything to do, and none of them runs."""
-    lanes: Lanes = platform.own["lambda.lanes"]
-    worked = await lanes.settle()
+    worked = await lanes_of(platform).settle()
     return await supervision.settle(platform) or worked
 
 
 async def _stop(platform: Platform) -> None:
     await supervision.stop(platform)
-    lanes: Lanes = platform.own["lambda.lanes"]
-    await lanes.close()
+    await lanes_of(platform).close()
 
 
 MANIFEST = Manifest(

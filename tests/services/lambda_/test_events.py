@@ -116,6 +116,33 @@ def test_an_event_of_a_function_without_room_waits_untouched_and_runs_when_there
     run(body)
 
 
+def test_when_concurrency_is_set_anew_waiting_events_run_at_once() -> None:
+    async def body(world: World) -> None:
+        gate = asyncio.Event()
+
+        async def wait(spec: FunctionSpec, invocation: Invocation) -> Outcome:
+            await gate.wait()
+            return Outcome(b"null")
+
+        world.runtime.body = wait
+        await world.create()
+        await world("PutFunctionConcurrency", FunctionName="hello", ReservedConcurrentExecutions=1)
+        for _ in range(4):
+            await invoke(world)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(world.runtime.seen) == 1
+        await world("PutFunctionConcurrency", FunctionName="hello", ReservedConcurrentExecutions=3)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(world.runtime.seen) == 3
+        gate.set()
+        await world.settle()
+        assert len(world.runtime.seen) == 4
+
+    run(body)
+
+
 def test_throttles_are_tried_again_after_1_second_doubling_to_5_minutes_up_to_six_hours() -> None:
     async def body(world: World) -> None:
         tries: list[int] = []
@@ -317,6 +344,10 @@ def test_a_lane_learns_its_room_and_tries_for_more() -> None:
     assert lane.room(1_000, 0) == 5, "a second later it tries for as many again"
     lane.refused(1_000)
     assert lane.room(2_999, 0) == 0 and lane.room(3_000, 0) == 5
+    lane.flying |= {bytes([n]): 0.0 for n in range(5, 10)}
+    assert lane.room(3_099, 0) == 0 and lane.room(3_100, 0) == 6, "what was not refused is soon followed by more"
+    lane.forget()
+    assert lane.room(3_100, 0) == 6 and lane.most == 1_000
 
 
 def test_a_lane_of_long_runs_gets_more_places_step_by_step() -> None:

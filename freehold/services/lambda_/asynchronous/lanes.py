@@ -26,6 +26,7 @@ from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.asynchronous.attempts import Again, Attempt, Ended, Throttled, Verdict, backoff_ms
 from freehold.services.lambda_.asynchronous.events import Event
 from freehold.services.lambda_.limits import CONCURRENCY
+from freehold.services.lambda_.names import FunctionName
 from freehold.store.base import CommitUnknown, Contended, Tx
 from freehold.work.attempt import attempt
 from freehold.work.leases import Lease, LeaseLost, Leases
@@ -40,6 +41,8 @@ FLYING_BYTES = 32 << 20
 """Payload bytes of one function under way at a time."""
 _PAGE = 128
 _BURST = 64
+PROBE_MS = 100
+"""Service time after which a try for more room that was not refused is followed by the next."""
 FIRST_RUNS = 16
 STEP_S = 0.5
 """Real seconds that runs last which earn their lane more places."""
@@ -71,7 +74,7 @@ class Lane:
         if self.bytes >= FLYING_BYTES and self.flying:
             return 0
         if self.refusals and now_ms >= self.probe_ms:
-            self.probing, self.most, self.probe_ms = True, max(2 * self.most, 1), now_ms + backoff_ms(1)
+            self.probing, self.most, self.probe_ms = True, max(2 * self.most, 1), now_ms + PROBE_MS
             if self.most >= CONCURRENCY:
                 self.probing, self.most, self.refusals = False, CONCURRENCY, 0
         if self.climbs and monotonic - next(islice(self.flying.values(), len(self.flying) // 2, None)) >= STEP_S:
@@ -90,6 +93,10 @@ class Lane:
             self.probe_ms = now_ms + backoff_ms(self.refusals)
             self.probing = False
         self.most = min(self.most, len(self.flying))
+
+    def forget(self) -> None:
+        """The function's concurrency was set anew: what was learned of it no longer holds."""
+        self.most, self.refusals, self.probing = CONCURRENCY, 0, False
 
     def ran(self) -> None:
         """An attempt has ended: its place is free for the next."""
@@ -111,6 +118,10 @@ class Lanes:
         self._shards = [_Shard(platform, lease, number) for number in range(events.SHARDS)]
         for shard in self._shards:
             platform.tasks.loop(f"lambda: events {shard.number}", shard.run)
+
+    def reconsider(self, name: FunctionName) -> None:
+        """The concurrency of a function was set anew."""
+        self._shards[events.shard_of(*name[:3])].reconsider(name[:3])
 
     async def settle(self) -> bool:
         """Wait until nothing is due that there is room for and nothing runs; says whether there was anything."""
@@ -279,6 +290,12 @@ class _Shard:
 
         return body
 
+    def reconsider(self, name: Name) -> None:
+        lane = self._lanes.get(name)
+        if lane is not None:
+            lane.forget()
+            self._alarm.ring()
+
     async def settle(self) -> bool:
         """As Lanes.settle. Two rounds: the first may have begun to look before it was asked to."""
         worked, quiet = False, 0
@@ -301,3 +318,9 @@ class _Shard:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
+
+
+def lanes_of(platform: Platform) -> Lanes:
+    """The lanes of this server."""
+    lanes: Lanes = platform.own["lambda.lanes"]
+    return lanes
