@@ -9,6 +9,7 @@ Unreached
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ class Outgoing:
             raise Unreached("only http and https endpoints can be called")
         if self._client is None:
             self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False)
+            # It would log whole addresses, and a query may hold a secret.
+            logging.getLogger("httpx").setLevel(logging.WARNING)
         given = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
         try:
             async with asyncio.timeout(seconds):

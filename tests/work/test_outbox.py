@@ -143,6 +143,27 @@ def test_retry_says_when():
     asyncio.run(main())
 
 
+def test_waiting_for_a_turn_is_no_attempt():
+    async def main():
+        attempts = []
+
+        async def limited(delivery):
+            attempts.append(delivery.attempt)
+            if len(attempts) < 4:
+                raise Retry(1000, counts=len(attempts) == 3)
+
+        house = House()
+        await house.start(limited=limited)
+        await house.add("x", kind="limited")
+        for _ in range(4):
+            await house.outbox.settle()
+            house.clock.advance(1)
+        assert attempts == [1, 1, 1, 2] and await house.waiting("limited") == []
+        await house.stop()
+
+    asyncio.run(main())
+
+
 def test_a_poison_payload_stops_nobody():
     async def main():
         async def picky(delivery):
