@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--port", type=int, help="TCP port (default 4566; 0 takes a free one)")
     up.add_argument("--bind", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)")
     up.add_argument("--data", metavar="DIR", help="directory for everything that lasts (default .freehold)")
+    up.add_argument("--store", metavar="URL", help="keep the state in PostgreSQL (postgresql://...), not in --data")
     up.add_argument("--ephemeral", action="store_const", const=True, help="keep nothing")
     up.add_argument("--guarded", action="store_const", const=True, help="verify signatures; needed beyond loopback")
     up.add_argument("--region", help="region of unsigned calls (default us-east-1)")

@@ -27,6 +27,7 @@ class Config:
     port: int = 4566
     bind: str = "127.0.0.1"
     data: Path = Path(".freehold")
+    store: str = ""
     ephemeral: bool = False
     guarded: bool = False
     region: str = "us-east-1"
@@ -45,6 +46,12 @@ class Config:
             raise ConfigError(f"The port must be between 0 and 65535, not {self.port}.")
         if not re.fullmatch(r"\d{12}", self.account, re.ASCII):
             raise ConfigError(f"The account must be 12 digits, not {self.account!r}.")
+        if self.store and not self.store.startswith(("postgresql://", "postgres://")):
+            raise ConfigError(
+                "The store must be a URL like postgresql://user@host/database; without one it is in `data`."
+            )
+        if self.store and self.ephemeral:
+            raise ConfigError("An ephemeral server keeps nothing: choose either --ephemeral or --store.")
         if self.seed and self.guarded:
             raise ConfigError("A seed makes secrets guessable: it is for tests, not for a guarded server.")
         if self.clock not in ("system", "manual"):

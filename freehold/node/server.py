@@ -89,9 +89,21 @@ async def open_store(config: Config, data: Path) -> Store:
         from freehold.store.memory import MemoryStore
 
         return MemoryStore(Ids())
+    if config.store:
+        return await _open_postgres(config.store, data)
     from freehold.store.sqlite import SqliteStore
 
     return SqliteStore.open(data)
+
+
+async def _open_postgres(url: str, data: Path) -> Store:
+    try:
+        from freehold.store.postgres import PostgresStore
+        from freehold.store.sqlite import schema
+    except ImportError as problem:
+        raise CannotServe(f"PostgreSQL's driver is missing ({problem}): pip install 'freehold[postgres]'") from problem
+    schema.lock(data)  # files and sandboxes there are this process's own, until it ends
+    return await PostgresStore.open(url)
 
 
 async def serve(config: Config) -> None:
@@ -149,6 +161,7 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
         while not server.started:
             await asyncio.sleep(0.005)
         kept = "nothing is kept" if config.ephemeral else f"data in {settings.data}"
+        kept = f"state in PostgreSQL, files in {settings.data}" if config.store else kept
         mode = "guarded" if settings.guarded else "open"
         mode += ", clock stands until `freehold clock advance`" if config.clock == "manual" else ""
         new_root = node.platform.own.pop("iam.new_root", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import itertools
 import os
 import subprocess
@@ -15,6 +17,7 @@ from botocore.config import Config
 
 from freehold.runtime import cgroups, sandbox
 from freehold.testing import Freehold
+from tests import postgres_server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,8 +48,34 @@ class Server:
         return self.freehold.account(account).client(service, region_name=region, config=Config(**options))
 
 
+STORE: list[str] = []
+"""The PostgreSQL server that keeps the state in this run: one URL, or none, which is each server's own directory."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest tests/aws --store-url auto`: the same suite on PostgreSQL, of this machine's package or at a URL."""
+    parser.addoption("--store-url", help="run on PostgreSQL: a URL whose role may create databases, or auto")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store_url(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set STORE as the option says."""
+    url = request.config.getoption("--store-url")
+    with contextlib.ExitStack() as until_the_end:
+        if url == "auto":
+            programs = postgres_server.binaries()
+            if programs is None:
+                pytest.skip("no PostgreSQL: name a server, or install Debian's postgresql package")
+            url = until_the_end.enter_context(postgres_server.cluster(programs)).url
+        STORE[:] = [url] if url else []
+        yield
+
+
 def start(data: Path, *flags: str) -> Server:
-    """Start a server on a free port and wait for its ready line."""
+    """Start a server on a free port and wait for its ready line. On PostgreSQL each directory has its own database."""
+    if STORE and "--ephemeral" not in flags:
+        name = "freehold_" + hashlib.sha256(str(data).encode()).hexdigest()[:16]
+        flags = (*flags, "--store", postgres_server.database(STORE[0], name))
     return Server(Freehold(data=data, flags=flags).start(), data)
 
 

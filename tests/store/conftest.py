@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from freehold.kit.ids import Ids
 from freehold.store.base import Store
 from freehold.store.memory import MemoryStore
 from freehold.store.sqlite import SqliteStore
+from tests.postgres_server import binaries, cluster
 
 Open = Callable[[Path], Awaitable[Store]]
 OnStore = Callable[[Callable[[Store], Awaitable[Any]]], None]
@@ -46,16 +43,15 @@ def open_store(request: pytest.FixtureRequest) -> Open:
 
 
 def _postgres(dsn: str) -> Open:
-    import asyncpg
+    import psycopg
 
     from freehold.store.postgres import PostgresStore
 
     schema = f"freehold_test_{os.getpid()}"
 
     async def open_empty(directory: Path) -> Store:
-        connection = await asyncpg.connect(dsn)
-        await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-        await connection.close()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         return await PostgresStore.open(dsn, schema)
 
     return open_empty
@@ -64,39 +60,15 @@ def _postgres(dsn: str) -> Open:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """FREEHOLD_TEST_POSTGRES, or a server of Debian's package in a temporary directory, on a unix socket."""
-    pytest.importorskip("asyncpg")
+    pytest.importorskip("psycopg")
     if dsn := os.environ.get("FREEHOLD_TEST_POSTGRES"):
         yield dsn
         return
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    if not found:
+    programs = binaries()
+    if programs is None:
         pytest.skip("no PostgreSQL: set FREEHOLD_TEST_POSTGRES or install Debian's postgresql package")
-    directory = Path(tempfile.mkdtemp(prefix="freehold-pg-"))
-    user = _server_user()
-    if os.geteuid() == 0:
-        shutil.chown(directory, user)
-
-    def run(*command: str | Path) -> None:
-        options: dict[str, Any] = {"user": user, "extra_groups": []} if os.geteuid() == 0 else {}
-        subprocess.run(
-            [str(part) for part in command], check=True, timeout=60, cwd=directory, stdout=subprocess.DEVNULL, **options
-        )
-
-    binaries, data = found[-1].parent, directory / "data"
-    run(binaries / "initdb", "-N", "-A", "trust", "-U", "freehold", "-D", data)
-    settings = f"-c listen_addresses= -c unix_socket_directories={directory} -c fsync=off -c max_connections=30"
-    run(binaries / "pg_ctl", "-w", "-D", data, "-l", directory / "log", "-o", settings, "start")
-    try:
-        yield f"postgresql://freehold@/postgres?host={directory}"
-    finally:
-        run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(directory)
-
-
-def _server_user() -> str:
-    """PostgreSQL refuses to run as root."""
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
+    with cluster(programs) as running:
+        yield running.url
 
 
 @pytest.fixture
