@@ -93,3 +93,19 @@ def test_connectors_are_no_riddle_before_the_transform() -> None:
         assert summary["ResourceTypes"] == ["AWS::Serverless::Function"]
 
     run(body)
+
+
+def test_the_refusal_of_missing_types_names_no_serverless_ones() -> None:
+    """What the transform replaces is not missing, before the transform and after it."""
+
+    async def body(cloud: Cloud) -> None:
+        table = {"Type": "AWS::Serverless::SimpleTable"}
+        template = {"Transform": sam.NAME, "Resources": {"T": table, "S": {"Type": "AWS::Kinesis::Stream"}}}
+        for attempt in (
+            cloud.create("s", template, Capabilities=["CAPABILITY_AUTO_EXPAND"]),
+            cloud.get_template_summary(TemplateBody=json.dumps(template)),
+        ):
+            message = await refused(attempt)
+            assert "AWS::Kinesis::Stream" in message and "AWS::Serverless" not in message
+
+    run(body)
