@@ -152,7 +152,7 @@ class Pipes:
 
     def __init__(self) -> None:
         self.store, self.clock, self.tasks = memory_store(), manual_clock(), Tasks()
-        self.ports = Ports(self)
+        self.ports, self._ids = Ports(self), Ids(7)
         ports, unused = cast(Any, self.ports), cast(Any, None)
         self.platform = Platform(
             settings=Settings(),
@@ -190,7 +190,7 @@ class Pipes:
     async def send(self, *bodies: str, arn: str = SOURCE, group: str | None = None) -> None:
         now_ms = self.clock.now_ms()
         for body in bodies:
-            self.ports.queues[arn].append(Message(f"m{len(self.ports.queues[arn])}-{body}", body, now_ms, group))
+            self.ports.queues[arn].append(Message(self._ids.uuid(), body, now_ms, group))
         await self.store.transact(lambda tx: tx.wake(self.ports.watch_key(arn)))
 
     async def settle(self) -> None:
