@@ -54,10 +54,10 @@ class CompiledBus:
 
     def matching(self, document: dict[str, Any]) -> list[Rule]:
         """The rules that an event matches, in the order of their names."""
-        found = self.index.match(document)
-        if not found:
-            return []
-        return [self.rules[name] for name in (sorted(found) if len(found) > 1 else found)]
+        found, rules = self.index.match(document), self.rules
+        if len(found) > 1:
+            return [rules[name] for name in sorted(found)]
+        return [rules[found.pop()]] if found else []
 
 
 @lru_cache(maxsize=4096)

@@ -38,11 +38,11 @@ def _missing(member: str) -> Refused:
 
 def size(entry: dict[str, Any]) -> int:
     """Bytes that an entry counts."""
-    total = _TIME_BYTES if "Time" in entry else 0
-    for member in ("Source", "DetailType", "Detail"):
-        text: str = entry.get(member) or ""
-        total += len(text) if text.isascii() else len(text.encode())
-    return total + sum(len(resource.encode()) for resource in entry.get("Resources", ()))
+    text = f"{entry.get('Source') or ''}{entry.get('DetailType') or ''}{entry.get('Detail') or ''}"
+    total = len(text) if text.isascii() else len(text.encode())
+    if "Time" in entry:
+        total += _TIME_BYTES
+    return total + sum(len(resource.encode()) for resource in entry["Resources"]) if "Resources" in entry else total
 
 
 def check_sizes(entries: list[dict[str, Any]]) -> None:

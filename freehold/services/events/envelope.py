@@ -21,7 +21,7 @@ class Event:
     keeps its id, account, region and time.
     """
 
-    __slots__ = ("_text", "document", "hops", "trace", "via")
+    __slots__ = ("_text", "document", "hops", "id", "trace", "via")
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Event:
         via: str = "",
     ) -> None:
         self.document, self.trace, self.hops, self.via, self._text = document, trace, hops, via, text
+        self.id: str = document["id"]
 
     @property
     def text(self) -> str:
@@ -40,10 +41,6 @@ class Event:
         if self._text is None:
             self._text = orjson.dumps(self.document).decode()
         return self._text
-
-    @property
-    def id(self) -> str:
-        return str(self.document["id"])
 
     @property
     def seed(self) -> str:
