@@ -41,12 +41,12 @@ FLYING_BYTES = 32 << 20
 """Payload bytes of one function under way at a time."""
 _PAGE = 128
 _BURST = 64
+"""Events that one lane begins before the next lane's turn."""
 PROBE_MS = 100
 """Service time after which a try for more room that was not refused is followed by the next."""
 FIRST_RUNS = 16
 STEP_S = 0.5
 """Real seconds that runs last which earn their lane more places."""
-"""Events that one lane begins before the next lane's turn."""
 
 Name = tuple[str, str, str]
 
