@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 
+def form_pairs(text: str) -> list[tuple[str, str]]:
+    """The decoded parameters of a query string or form in order, blank values kept."""
+    pairs = []
+    for piece in text.split("&"):
+        if piece:
+            name, _, value = piece.partition("=")
+            pairs.append((_decoded(name), _decoded(value)))
+    return pairs
+
+
 def _decoded(text: str) -> str:
-    return unquote_plus(text) if "%" in text or "+" in text else text
+    if "%" not in text and "+" not in text:
+        return text
+    return _decoded_before(text) if len(text) <= _SHORT else unquote_plus(text)
+
+
+_SHORT = 200
+"""Characters of what is remembered decoded: ARNs and URLs come again and again."""
+
+
+@lru_cache(maxsize=4096)
+def _decoded_before(text: str) -> str:
+    return unquote_plus(text)
 
 
 @dataclass(slots=True)
@@ -39,14 +61,7 @@ class Request:
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """The decoded query parameters in order, blank values kept."""
-        if not self.query:
-            return []
-        pairs = []
-        for piece in self.query.split("&"):
-            if piece:
-                name, _, value = piece.partition("=")
-                pairs.append((_decoded(name), _decoded(value)))
-        return pairs
+        return form_pairs(self.query) if self.query else []
 
 
 @dataclass(slots=True)

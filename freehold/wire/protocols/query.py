@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from freehold.kit import http
 from freehold.kit.faults import Fault
 from freehold.kit.http import Request, Response
 from freehold.wire.base import EC2, QUERY, Match
@@ -105,7 +106,7 @@ def form_pairs(request: Request) -> list[tuple[str, str]]:
             form = request.body.decode("utf-8")
         except UnicodeDecodeError:
             raise malformed_fault() from None
-        pairs += Request("POST", "/", form).query_pairs()
+        pairs += http.form_pairs(form)
     return pairs
 
 
