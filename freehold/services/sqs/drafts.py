@@ -22,6 +22,8 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 _TOKEN = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 _TRACE = "AWSTraceHeader"
+_MOST_TRACE = 2_048
+"""Characters of a call's trace header that a message keeps: what is longer is none."""
 
 
 def invalid(message: str) -> Fault:
@@ -51,7 +53,7 @@ def draft(request: Mapping[str, Any], message_id: str, sender: str, trace: str |
         token("MessageGroupId", request.get("MessageGroupId")),
         token("MessageDeduplicationId", request.get("MessageDeduplicationId")),
         delay_s,
-        trace_header(request.get("MessageSystemAttributes")) or trace or "",
+        trace_header(request.get("MessageSystemAttributes")) or (trace if trace and len(trace) <= _MOST_TRACE else ""),
     )
 
 
