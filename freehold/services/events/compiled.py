@@ -96,6 +96,12 @@ def known(platform: Platform, name: BusName) -> bool:
     return name in platform.own.setdefault("events", {})
 
 
+async def follow(platform: Platform, name: BusName) -> None:
+    """Bring a bus that is known in step with a change of it, so that the next event finds nothing to do."""
+    if known(platform, name):
+        await platform.store.read(lambda tx: current(tx, platform, name))
+
+
 async def warm(platform: Platform, name: BusName) -> None:
     """Compile a bus that is not known yet page by page, so that one with many rules does not hold up everybody else.
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.services.events import rows
+from freehold.services.events import compiled, rows
 from freehold.services.events.common import (
     Request,
     Result,
@@ -48,6 +48,7 @@ async def put_targets(call: Call, request: Request) -> Result:
         save(tx, call, bus, before, after, token=token, now_ms=now_ms)
 
     await call.platform.store.transact(body)
+    await compiled.follow(call.platform, bus)
     return {"FailedEntryCount": 0, "FailedEntries": []}
 
 
@@ -65,6 +66,7 @@ async def remove_targets(call: Call, request: Request) -> Result:
             save(tx, call, bus, before, replace(before, targets=kept), token=token, now_ms=now_ms)
 
     await call.platform.store.transact(body)
+    await compiled.follow(call.platform, bus)
     return {"FailedEntryCount": 0, "FailedEntries": []}
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.rules.patterns import PatternError
-from freehold.services.events import rows, schedules
+from freehold.services.events import compiled, rows, schedules
 from freehold.services.events.common import (
     Request,
     Result,
@@ -21,7 +21,6 @@ from freehold.services.events.common import (
     start_of,
     token_of,
 )
-from freehold.services.events.compiled import pattern_of
 from freehold.services.events.model import DISABLED, ENABLED, Rule
 from freehold.services.events.names import DEFAULT, BusName
 from freehold.services.events.tags import tags_of
@@ -84,13 +83,14 @@ async def put_rule(call: Call, request: Request) -> Result:
         save(tx, call, bus, before, after, token=token, now_ms=now_ms)
 
     await call.platform.store.transact(body)
+    await compiled.follow(call.platform, bus)
     return {"RuleArn": bus.rule_arn(name)}
 
 
 def check_pattern(text: str) -> None:
     """Raise InvalidEventPatternException for what is no pattern."""
     try:
-        pattern_of(text)
+        compiled.pattern_of(text)
     except PatternError as error:
         raise Fault("InvalidEventPatternException", str(error)) from None
 
@@ -141,6 +141,7 @@ async def _switch(call: Call, request: Request, change: Callable[[Rule], Rule]) 
         save(tx, call, bus, before, change(before), token=token, now_ms=now_ms)
 
     await call.platform.store.transact(body)
+    await compiled.follow(call.platform, bus)
     return {}
 
 
@@ -160,4 +161,5 @@ async def delete_rule(call: Call, request: Request) -> Result:
         save(tx, call, bus, before, None, token=token, now_ms=now_ms)
 
     await call.platform.store.transact(body)
+    await compiled.follow(call.platform, bus)
     return {}

@@ -13,6 +13,7 @@ from freehold.kit.ids import Ids
 from freehold.rules.patterns import Index
 from freehold.services.events import compiled, rows
 from freehold.services.events.names import BusName
+from freehold.store.base import Tx
 from tests.services.events.support import ACCOUNT, QUEUE, REGION, EventBridge, entry, scenario
 
 BUS = BusName(ACCOUNT, REGION, "orders")
@@ -62,11 +63,29 @@ def test_what_is_too_far_behind_is_compiled_whole(monkeypatch: pytest.MonkeyPatc
     async def run(house: EventBridge) -> None:
         await house.rule("r", {"Arn": QUEUE})
         await house.put()
-        for _ in range(rows.KEEP // 2 + 1):
-            await house("DisableRule", Name="r")
-            await house("EnableRule", Name="r")
+        bus, now_ms = BusName(ACCOUNT, REGION, "default"), house.clock.now_ms()
+        for number in range(rows.KEEP + 1):  # as another process would change them
+
+            def touch(tx: Tx, number: int = number) -> None:
+                rows.touch(tx, bus, None, token=str(number), now_ms=now_ms, rule="r")
+
+            await house.store.transact(touch)
         await house.put()
         assert counts["whole"] == 1 and len(house.written) == 2
+
+
+def test_a_process_is_in_step_with_its_own_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = counted(monkeypatch)
+
+    @scenario
+    async def run(house: EventBridge) -> None:
+        await house.rule("r", {"Arn": QUEUE})
+        await house.put()
+        for number in range(rows.KEEP + 1):
+            await house.rule(f"r{number}", pattern='{"source": ["else"]}')
+        before = dict(counts)
+        await house.put()
+        assert counts == before and counts["whole"] == 0 and len(house.written) == 2
 
     run()
 
