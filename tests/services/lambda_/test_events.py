@@ -231,6 +231,26 @@ def test_no_retries_and_a_short_life() -> None:
     run(body)
 
 
+def test_however_large_rows_are_all_of_them_are_found() -> None:
+    async def body(world: World) -> None:
+        await world.create()
+        now = world.clock.now_ms()
+        many = [
+            events.Event(ACCOUNT, REGION, "hello", "", f"{n:04}", b"1" * 1_024, now, "c" * 3_583, "t" * size)
+            for n in range(150)
+            for size in (2_048 + n % 2,)
+        ]
+        await world.platform.store.transact(adding(many, now))
+        await world.settle()
+        assert len(world.runtime.seen) == 150
+        assert {(invocation.trace_header or "").startswith("ttt") for _, invocation in world.runtime.seen} == {
+            True,
+            False,
+        }
+
+    run(body)
+
+
 def test_invoke_async_is_an_event_too() -> None:
     async def body(world: World) -> None:
         await world.create()

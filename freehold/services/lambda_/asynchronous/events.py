@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 SHARDS = 16
 _INLINE = 1_024
+_MOST_TRACE = 2_048
+"""Characters of a trace header; what is longer is none. With this no row is larger than 8 KB."""
+PAGE = 100
+"""Rows of a lane that are looked at together: fewer bytes than a scan may return."""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
@@ -111,6 +115,8 @@ def add(tx: Tx, event: Event, due_ms: int) -> None:
     the function's events under way."""
     payload = event.payload
     assert payload is not None
+    if event.trace is not None and len(event.trace) > _MOST_TRACE:
+        event = msgspec.structs.replace(event, trace=None)
     if len(payload) > _INLINE:
         tx.put(_payload_key(event), payload)
         event = msgspec.structs.replace(event, payload=None, size=len(payload))

@@ -39,7 +39,6 @@ log = logging.getLogger("freehold.lambda")
 
 FLYING_BYTES = 32 << 20
 """Payload bytes of one function under way at a time."""
-_PAGE = 128
 _BURST = 64
 """Events that one lane begins before the next lane's turn."""
 PROBE_MS = 100
@@ -182,7 +181,7 @@ class _Shard:
         end, begun, monotonic = events.due_end(self.number, name, now), 0, self._clock.monotonic()
         while lane.room(now, monotonic) > 0:
             landed = lane.landed
-            page = await self._store.read(lambda tx, start=start: tx.scan(start, stop, limit=_PAGE))  # type: ignore[misc]
+            page = await self._store.read(lambda tx, start=start: tx.scan(start, stop, limit=events.PAGE))  # type: ignore[misc]
             if landed != lane.landed:
                 continue  # this page may show events whose end was recorded while it was read
             for key, value in page:
@@ -197,7 +196,7 @@ class _Shard:
                 self._launch(lane, key, events.load(value), monotonic)
                 begun += 1
             else:
-                if len(page) < _PAGE:
+                if len(page) < events.PAGE:
                     return False, None
                 start = page[-1][0] + b"\x00"
         if lane.climbs and self._step is None:
