@@ -110,6 +110,7 @@ class Queue:
         "record",
         "remembered",
         "states",
+        "tenants",
         "watch_key",
     )
 
@@ -125,6 +126,7 @@ class Queue:
         self.states = prefix + b"s"
         self.members = prefix + b"m"
         self.groups = prefix + b"g"
+        self.tenants = prefix + b"t"
         self.counts = prefix + b"n"
         self.remembered = remembered_prefix(record.id)
         self.dead_letter = place_of_arn(record.dead_letter_arn) if record.dead_letter_arn else None

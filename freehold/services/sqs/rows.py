@@ -8,7 +8,8 @@ Below the prefix of the queue's generation (big-endian numbers; `seq` is 8 bytes
     i due seq             when it can be received (standard queues): the future for what is delayed or in flight. The
                           value is empty until the message is received for the first time
     c kind bucket         how many are to come due in a bucket of time: kind `d` delayed, `f` in flight. Buckets are ten
-                          seconds wide; in FIFO queues, whose index is of groups, a millisecond
+                          seconds wide; a millisecond (`D`, `F`) for groups, which stand in the index themselves
+    (standard queues: tenants.py has the rows of messages with a group)
     m group seq           (FIFO) the messages of a group, in order
     g group               (FIFO) what of the group is in flight, and where the group stands in the index
     i due seq group       (FIFO) when the group can be received from
@@ -52,7 +53,7 @@ class State(NamedTuple):
     received_ms: int
     """When it was last received here; 0: never."""
     group: str = ""
-    """In FIFO queues: the message's."""
+    """The message's."""
 
 
 def index_key(queue: Queue, due_ms: int, seq: int) -> bytes:
@@ -133,23 +134,24 @@ def moved_seq(tx: ReadTx, queue: Queue, sent: int, salt: int) -> int:
     return seq
 
 
-def bucket_ms(queue: Queue) -> int:
-    """How wide the buckets are in which is counted what comes due."""
-    return 1 if queue.fifo else 10_000
+BUCKET_MS = 10_000
 
 
 class Shifts:
     """Changes to the counts of what is delayed and in flight, gathered over a transaction's messages."""
 
-    __slots__ = ("_by", "_prefix", "_width")
+    __slots__ = ("_by", "_exact", "_prefix")
 
     def __init__(self, queue: Queue) -> None:
         self._by: dict[bytes, int] = {}
         self._prefix = queue.prefix + b"c"
-        self._width = bucket_ms(queue)
+        self._exact = queue.fifo
 
-    def add(self, kind: bytes, due_ms: int, by: int) -> None:
-        key = self._prefix + kind + (due_ms // self._width).to_bytes(6, "big")
+    def add(self, kind: bytes, due_ms: int, by: int, group: str = "") -> None:
+        if group or self._exact:
+            key = self._prefix + kind.upper() + due_ms.to_bytes(6, "big")
+        else:
+            key = self._prefix + kind + (due_ms // BUCKET_MS).to_bytes(6, "big")
         self._by[key] = self._by.get(key, 0) + by
 
     def write(self, tx: Tx) -> None:
@@ -168,9 +170,13 @@ DELAYED, IN_FLIGHT = b"d", b"f"
 
 
 def coming(tx: ReadTx, queue: Queue, kind: bytes, now_ms: int) -> int:
-    """How many of a kind come due in later buckets than the current one."""
-    prefix = queue.prefix + b"c" + kind
-    start, end = prefix + (now_ms // bucket_ms(queue) + 1).to_bytes(6, "big"), prefix + b"\xff"
+    """How many of a kind come due later: those in buckets of ten seconds from the next bucket on."""
+    exact = _sum(tx, queue.prefix + b"c" + kind.upper(), now_ms + 1)
+    return exact if queue.fifo else exact + _sum(tx, queue.prefix + b"c" + kind, now_ms // BUCKET_MS + 1)
+
+
+def _sum(tx: ReadTx, prefix: bytes, first: int) -> int:
+    start, end = prefix + first.to_bytes(6, "big"), prefix + b"\xff"
     total = 0
     while True:
         page = tx.scan(start, end)

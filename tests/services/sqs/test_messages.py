@@ -219,12 +219,25 @@ async def test_more_messages_than_may_be_in_flight_are_over_the_limit(sqs: Sqs) 
 
 
 @scenario
-async def test_a_standard_queue_carries_a_group(sqs: Sqs) -> None:
+async def test_groups_of_a_standard_queue_take_turns(sqs: Sqs) -> None:
+    """Fair queues: a tenant with a backlog does not delay the others."""
     url = await sqs.queue()
-    await sqs.send(url, "x", MessageGroupId="tenant")
-    await sqs.send(url, "y", MessageGroupId="tenant")
-    found = await sqs.receive(url)
-    assert [message["Attributes"]["MessageGroupId"] for message in found] == ["tenant", "tenant"]
+    for n in range(20):
+        await sqs.send(url, f"noisy {n}", MessageGroupId="noisy")
+    await sqs.advance(1)
+    await sqs.send(url, "quiet 0", MessageGroupId="quiet")
+    await sqs.send(url, "quiet 1", MessageGroupId="quiet")
+    await sqs.send(url, "alone")
+    found = await sqs.receive(url, 6)
+    assert [m["Body"] for m in found] == ["noisy 0", "quiet 0", "alone", "noisy 1", "quiet 1", "noisy 2"]
+    assert found[1]["Attributes"]["MessageGroupId"] == "quiet" and "MessageGroupId" not in found[2]["Attributes"]
+    assert await sqs.bodies(url, 2) == ["noisy 3", "noisy 4"]
+    await sqs.advance(1)
+    await sqs.send(url, "quiet 2", MessageGroupId="quiet")
+    await sqs.advance(1)
+    assert await sqs.bodies(url, 3) == ["noisy 5", "quiet 2", "noisy 6"]
+    assert len(await sqs.bodies(url)) == 10 and len(await sqs.bodies(url)) == 3
+    assert await sqs.bodies(url) == []  # in flight, more than one of a group
 
 
 @scenario
@@ -232,6 +245,7 @@ async def test_a_queue_leaves_no_rows_when_all_is_done(sqs: Sqs) -> None:
     url, fifo = await sqs.queue(), await sqs.queue("q.fifo", ContentBasedDeduplication="true")
     for n in range(20):
         await sqs.send(url, str(n), DelaySeconds=n % 3)
+        await sqs.send(url, str(n), DelaySeconds=n % 3, MessageGroupId=str(n % 2))
         await sqs.send(fifo, str(n), MessageGroupId=str(n % 4))
     await sqs.receive(url)
     await sqs.receive(fifo, ReceiveRequestAttemptId="a")
