@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.aws.conftest import ROOT, start, stop
+from freehold.testing import Freehold
+from tests.aws.conftest import ROOT, Server, start, stop
 from tests.aws.test_lambda import call, make
 
 ACCOUNT = "000000000000"
@@ -137,7 +138,7 @@ def test_a_second_server_on_the_same_directory(tmp_path: Path) -> None:
 
 
 def test_a_directory_of_a_newer_version(tmp_path: Path) -> None:
-    stop(start(tmp_path / "data"))
+    stop(Server(Freehold(data=tmp_path / "data").start(), tmp_path))  # on SQLite, whatever the others run on
     with sqlite3.connect(tmp_path / "data" / "store.db") as database:
         database.execute("PRAGMA user_version=99")
     database.close()

@@ -257,11 +257,11 @@ class Writer:
                 array(BYTEAS, [append.place.to_bytes(2, "big") for append in appends]),
                 array(BYTEAS, [append.value for append in appends]),
             )
-        session.queue(table.COMMIT)
-        if unlock:
-            session.mark()
-            session.queue(table.UNLOCK)
         try:
+            session.queue(table.COMMIT)
+            if unlock:
+                session.mark()
+                session.queue(table.UNLOCK)
             results = session.run()
         except Lost as error:
             if pending or appends:
