@@ -24,7 +24,7 @@ PATIENCE = 3
 """Executions that may fail in a row before the pipe pauses."""
 FIRST_PAUSE_MS, MOST_PAUSE_MS = 100, 5_000
 MAX_BATCH_BYTES = 5 << 20
-"""A function takes 6 MB; the rest is room for what surrounds the bodies."""
+"""A function takes 6 MB; the rest is room for templates."""
 
 
 class Runner:

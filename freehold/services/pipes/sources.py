@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 from freehold.kit import arns
 from freehold.ports.queues import Received
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An event of a source. `id` names it in partial failures; items of a `group` keep their order."""
+    """An event of a source, and the bytes of its JSON. `id` names it in partial failures; items of a `group` keep their
+    order."""
 
     id: str
     receipt: str
@@ -87,7 +90,7 @@ class QueueSource:
             message.id,
             message.receipt,
             event,
-            len(message.body) + 1024,
+            len(orjson.dumps(event)),
             system.get("MessageGroupId") if "SequenceNumber" in system else None,
             system.get("AWSTraceHeader"),
         )

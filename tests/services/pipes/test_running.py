@@ -66,6 +66,15 @@ async def test_a_window_gathers_until_its_time_or_a_full_batch(house: Pipes) -> 
 
 
 @scenario
+async def test_a_batch_is_no_larger_than_a_function_takes(house: Pipes) -> None:
+    house.ports.handler = fine
+    await house.send(*['"' * 500_000 + str(n) for n in range(10)])
+    await house.create(target=FUNCTION)
+    assert sum(map(len, house.ports.invoked)) == 10
+    assert max(len(orjson.dumps(batch)) for batch in house.ports.invoked) < 6_000_000
+
+
+@scenario
 async def test_what_failed_comes_again_after_its_visibility_timeout(house: Pipes) -> None:
     house.ports.handler = broken
     await house.create(target=FUNCTION)
