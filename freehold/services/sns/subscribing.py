@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TIMER = "sns.invitations"
 SENDER = "AWS Notifications"
+_DEFAULTS = {"RawMessageDelivery": "false", "FilterPolicyScope": "MessageAttributes"}
 
 
 class Invitation(msgspec.Struct):
@@ -56,7 +57,7 @@ def subscribe(
     """The subscription of an endpoint: new, or the one it has. `letter` is there where somebody must confirm."""
     old = state.of_endpoint(tx, topic, new.protocol, new.endpoint)
     if old is not None:
-        if any(old.attributes.get(name) != value for name, value in new.attributes.items()):
+        if any(old.attributes.get(name, _DEFAULTS.get(name)) != value for name, value in new.attributes.items()):
             raise invalid("Attributes Reason: Subscription already exists with different attributes")
         if old.token is None or letter is None:
             return old
