@@ -155,6 +155,10 @@ class FunctionRuntime(Protocol):
         """A function of this runtime was made: get ready in the background for its first start."""
         ...
 
+    def rouse(self, spec: FunctionSpec) -> None:
+        """An invocation of this function is likely within milliseconds: thaw one of its idle instances meanwhile."""
+        ...
+
     def retire(self, arn: str) -> None:
         """Let instances of any key of this function (unqualified ARN) finish what they run and go."""
         ...

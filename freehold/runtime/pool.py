@@ -139,6 +139,16 @@ class Pool:
                 return await self._dispatch(instance, invocation)
         return await self._invoke_cold(group, invocation)
 
+    def rouse(self, spec: FunctionSpec) -> None:
+        group = self._groups.get(spec.key)
+        if group is None or not group.idle:
+            return
+        instance = group.idle[-1]
+        if instance.frozen and instance.state is State.IDLE:
+            instance.thaw()
+            instance.idle_since = self._clock.monotonic()
+            self._watch.rouse()  # it is frozen again if nothing comes
+
     def resolve(self, runtime: str) -> str:
         interpreter = self._interpreters.resolve(runtime)
         return runtime if interpreter is None else interpreter.name

@@ -146,6 +146,27 @@ def handler(event, context):
     play(scenario, idle_seconds=1)
 
 
+def test_an_instance_that_is_roused_thaws_and_freezes_again_when_nothing_comes(play: Play) -> None:
+    async def scenario(bench: Bench) -> None:
+        spec = bench.function(ECHO)
+        bench.pool.rouse(spec)  # no instance yet: nothing to thaw
+        await bench.result(spec, 1)
+        (instance,) = bench.pool._instances
+        await asyncio.sleep(0.4)
+        assert instance.frozen
+        bench.pool.rouse(spec)
+        assert not instance.frozen
+        assert await bench.result(spec, 2) == 2
+        await asyncio.sleep(0.4)
+        bench.pool.rouse(spec)
+        await asyncio.sleep(0.4)
+        assert instance.frozen
+
+    if cgroups.detect()[0] is None:
+        pytest.skip("this host offers no freezer")
+    play(scenario)
+
+
 def test_a_template_that_dies_is_replaced(play: Play) -> None:
     async def scenario(bench: Bench) -> None:
         spec = bench.function(SLEEP, timeout_s=10)

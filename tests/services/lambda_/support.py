@@ -79,6 +79,9 @@ class FakeRuntime:
     def expect(self, runtime: str) -> None:
         pass
 
+    def rouse(self, spec: FunctionSpec) -> None:
+        pass
+
     def resolve(self, runtime: str) -> str:
         if runtime.startswith("java"):
             raise RuntimeUnavailable(f"{runtime} needs a JVM: install openjdk")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freehold.runtime.base import Invocation
 from freehold.services.lambda_ import recursion
-from freehold.services.lambda_.engine import engine_of
+from freehold.services.lambda_.engine import Route, engine_of
 from freehold.services.lambda_.invoke import check_size, whole
 from freehold.services.lambda_.mappings.buffer import payload
 from freehold.services.lambda_.mappings.source import Record
@@ -25,11 +25,17 @@ class Target:
         self._platform, self._engine = platform, engine_of(platform)
         parts = function_arn.split(":")
         self.name: FunctionName = parse_function(function_arn, None, parts[4], parts[3])
+        self._route: Route | None = None
 
     async def look(self) -> tuple[int | None, float]:
         """Reserved concurrency and timeout in seconds. Raises ResourceNotFoundException."""
-        entry, route = await self._engine.resolve(self.name)
-        return entry.reserved, route.spec.timeout_s
+        entry, self._route = await self._engine.resolve(self.name)
+        return entry.reserved, self._route.spec.timeout_s
+
+    def rouse(self) -> None:
+        """Records are about to be read: an instance may thaw while they are."""
+        if self._route is not None:
+            self._platform.runtime.rouse(self._route.spec)
 
     async def invoke(self, records: Sequence[Record]) -> tuple[bytes, str | None]:
         """The function's response, and its error if it failed. Raises the Faults of Invoke."""

@@ -134,6 +134,8 @@ class Poller:
 
     async def _read(self, most: int) -> list[Reading]:
         """One read, or several at once of an ordered source that had more each time: one batch each."""
+        if not self._tasks:
+            self._target.rouse()
         if not self._source.ordered:
             return [await self._source.read(most)]
         several = min(self._several, self._scaling.limit - len(self._tasks))
