@@ -21,8 +21,6 @@ from freehold.store.base import ReadTx
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
-PAGE = 100
-"""Rules that are compiled in one turn of the event loop, where that is possible."""
 MOST = 512
 """Compiled buses in memory; the one that was compiled first makes room."""
 
@@ -130,7 +128,7 @@ async def _warm(platform: Platform, name: BusName, raw: bytes) -> None:
 
 
 def _page(tx: ReadTx, name: BusName, last: str) -> list[model.Rule]:
-    return rows.rules(tx, name, start_after=last, limit=PAGE)
+    return rows.rules(tx, name, start_after=last)
 
 
 def _keep(cache: dict[BusName, CompiledBus], found: CompiledBus, raw: bytes, bus: model.Bus) -> None:

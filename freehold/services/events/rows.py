@@ -19,8 +19,9 @@ from freehold.kit.tuples import after, pack, span
 from freehold.services.events.model import Bus, Rule
 from freehold.services.events.names import DEFAULT, BusName
 from freehold.store.base import ReadTx, Tx
-from freehold.store.limits import MAX_SCAN
 
+PAGE = 100
+"""Rules that are read at a time."""
 KEEP = 256
 """Versions of a bus that a compiled bus may be behind before it is compiled anew."""
 
@@ -96,10 +97,17 @@ def changes(tx: ReadTx, name: BusName, first: int, last: int) -> list[Change]:
 def buses(tx: ReadTx, account: str, region: str, first: str, limit: int) -> list[tuple[str, Bus]]:
     """Buses that have a row, in the order of their names, from `first` on."""
     prefix = pack("events", account, region, "bus")
-    start = pack("events", account, region, "bus", first)
-    cut = len(prefix) + 1
-    rows = tx.scan(start, after(prefix), limit=limit)
-    return [(key[cut:-1].decode(), decode_bus(value)) for key, value in rows]
+    found = _scan(tx, bus_key(BusName(account, region, first)), after(prefix), limit)
+    return [(key[len(prefix) + 1 : -1].decode(), decode_bus(value)) for key, value in found]
+
+
+def _scan(tx: ReadTx, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+    """`limit` rows, however large, or all there are."""
+    found: list[tuple[bytes, bytes]] = []
+    while len(found) < limit and (page := tx.scan(start, end, limit=limit - len(found))):
+        found += page
+        start = page[-1][0] + b"\x00"
+    return found
 
 
 def rule(tx: ReadTx, bus: BusName, name: str) -> Rule | None:
@@ -118,9 +126,8 @@ def drop_rule(tx: Tx, bus: BusName, name: str) -> None:
     tx.delete(rule_key(bus, name))
 
 
-def rules(tx: ReadTx, bus: BusName, *, prefix: str = "", start_after: str = "", limit: int = MAX_SCAN) -> list[Rule]:
-    """A page of rules in the order of their names; fewer than `limit` does not mean that there are no more where rules
-    are large: an empty page does."""
+def rules(tx: ReadTx, bus: BusName, *, prefix: str = "", start_after: str = "", limit: int = PAGE) -> list[Rule]:
+    """A page of rules in the order of their names; fewer than `limit` means that there are no more."""
     begin = rule_key(bus, prefix)[:-1]  # without its terminator a packed text is a prefix of longer ones
-    start = rule_key(bus, start_after) + b"\x00" if start_after else begin
-    return [_decode_rule(value) for _, value in tx.scan(max(start, begin), after(begin), limit=limit)]
+    start = max(begin, rule_key(bus, start_after) + b"\x00") if start_after else begin
+    return [_decode_rule(value) for _, value in _scan(tx, start, after(begin), limit)]

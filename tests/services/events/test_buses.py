@@ -267,6 +267,17 @@ async def test_rules_that_are_refused(house: EventBridge) -> None:
 
 
 @scenario
+async def test_pages_of_large_rules_are_full(house: EventBridge) -> None:
+    large = {"Id": "x", "Arn": QUEUE, "Input": '"' + "x" * 8_000 + '"'}
+    for number in range(40):
+        targets = [{**large, "Id": str(each)} for each in range(5)]
+        await house.rule(f"r{number:02d}", *targets)
+    first = await house("ListRules", Limit=35)
+    rest = await house("ListRules", Limit=35, NextToken=first["NextToken"])
+    assert [rule["Name"] for rule in first["Rules"] + rest["Rules"]] == [f"r{number:02d}" for number in range(40)]
+
+
+@scenario
 async def test_rules_are_found_by_target(house: EventBridge) -> None:
     for name, arn in (("a", QUEUE), ("b", TOPIC), ("c", QUEUE), ("d", QUEUE)):
         await house.rule(name, {"Arn": arn})

@@ -95,7 +95,7 @@ def test_a_process_that_starts_reads_the_rules_page_by_page(monkeypatch: pytest.
 
     @scenario
     async def run(house: EventBridge) -> None:
-        for number in range(compiled.PAGE + 5):
+        for number in range(rows.PAGE + 5):
             await house.rule(f"r{number}", pattern=f'{{"detail": {{"n": [{number}]}}}}')
         await house.rule("z", {"Arn": QUEUE})
         await house.put()
@@ -103,14 +103,14 @@ def test_a_process_that_starts_reads_the_rules_page_by_page(monkeypatch: pytest.
         before = dict(counts)
         await asyncio.gather(*(house.put() for _ in range(5)))
         assert len(house.written) == 6
-        assert (counts["whole"], counts["add"]) == (before["whole"], before["add"] + compiled.PAGE + 6)
+        assert (counts["whole"], counts["add"]) == (before["whole"], before["add"] + rows.PAGE + 6)
 
     run()
 
 
 @scenario
 async def test_rules_that_change_while_a_bus_is_compiled_are_not_missed(house: EventBridge) -> None:
-    for number in range(3 * compiled.PAGE):
+    for number in range(3 * rows.PAGE):
         await house.rule(f"r{number:04d}", pattern='{"source": ["else"]}')
     house.platform.own.clear()
     warming = asyncio.create_task(compiled.warm(house.platform, BusName(ACCOUNT, REGION, "default")))
@@ -120,7 +120,7 @@ async def test_rules_that_change_while_a_bus_is_compiled_are_not_missed(house: E
     await warming
     await house.put()
     bus = await house.store.read(lambda tx: compiled.current(tx, house.platform, BusName(ACCOUNT, REGION, "default")))
-    assert bus is not None and len(bus.rules) == 3 * compiled.PAGE and len(house.written) == 1
+    assert bus is not None and len(bus.rules) == 3 * rows.PAGE and len(house.written) == 1
 
 
 @scenario
