@@ -12,7 +12,6 @@ from freehold.kit.faults import not_implemented
 from freehold.rules.patterns import PatternError
 from freehold.rules.patterns import sns as filters
 from freehold.services.sns import delivery_policy, policies, state
-from freehold.services.sns.catalog import Compiled
 from freehold.services.sns.model import (
     MAX_BIG_SUBSCRIPTIONS,
     MAX_MESSAGE,
@@ -108,16 +107,15 @@ def check_big(topic: Topic, protocol: str) -> None:
         )
 
 
-def show_topic(compiled: Compiled) -> dict[str, str]:
+def show_topic(topic: Topic) -> dict[str, str]:
     """GetTopicAttributes."""
-    topic = compiled.topic
     shown = {
         "Policy": policies.of(topic),
         "Owner": topic.account,
-        "SubscriptionsPending": str(compiled.pending),
+        "SubscriptionsPending": str(topic.pending),
         "TopicArn": topic.arn,
         "EffectiveDeliveryPolicy": delivery_policy.shown_of_topic(topic.attributes.get("DeliveryPolicy")),
-        "SubscriptionsConfirmed": str(len(compiled.targets)),
+        "SubscriptionsConfirmed": str(topic.subscriptions - topic.pending),
         "DisplayName": "",
         "SubscriptionsDeleted": str(topic.deleted),
         **{key: value for key, value in topic.attributes.items() if key != "Policy"},

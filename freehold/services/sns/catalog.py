@@ -46,7 +46,6 @@ class Compiled:
         self.guard = Guard(topic)
         self.signature_version = topic.attributes.get("SignatureVersion", "1")
         self.targets: dict[str, Target] = {}
-        self.pending = 0
         self.everything: list[Target] = []
         """Targets without a filter policy."""
         self.by_attributes = Index()
@@ -58,7 +57,6 @@ class Compiled:
 
     def add(self, found: Subscription) -> None:
         if found.token is not None:
-            self.pending += 1
             return
         target = self.targets[found.id] = Target(self.topic, found)
         if found.protocol in ("lambda", "email-json"):

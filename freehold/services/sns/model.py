@@ -44,6 +44,8 @@ class Topic(msgspec.Struct, omit_defaults=True):
     """Subscriptions with a filter policy."""
     subscriptions: int = 0
     """All, those that wait for confirmation included."""
+    pending: int = 0
+    """Those that wait for confirmation."""
     deleted: int = 0
 
     @property

@@ -16,8 +16,7 @@ from freehold.services.sns.endpoints import PHONE
 from freehold.services.sns.fanout import Budget, Published
 from freehold.services.sns.messages import Draft
 from freehold.services.sns.model import TopicName, invalid, parse_topic
-from freehold.services.sns.topics import admitted
-from freehold.store.base import Tx
+from freehold.store.base import ReadTx, Tx
 
 Request = dict[str, Any]
 MAX_ENTRIES = 10
@@ -54,7 +53,7 @@ async def _to_topic(call: Call, name: TopicName, draft: Draft) -> Published:
 
     def body(tx: Tx) -> Published:
         nonlocal active
-        topic = admitted(tx, call, name, "Publish")
+        topic = _admitted(tx, call, name)
         active = topic.active
         return fanout.publish(tx, platform, topic, draft, message_id=message_id, now_ms=now_ms, budget=Budget())
 
@@ -63,6 +62,15 @@ async def _to_topic(call: Call, name: TopicName, draft: Draft) -> Published:
         _trace(call, name, now_ms)
     status.count(platform, name, "NumberOfMessagesPublished")
     return published
+
+
+def _admitted(tx: ReadTx, call: Call, name: TopicName) -> catalog.Compiled:
+    """The topic, for a caller who may publish. Raises NotFound, AuthorizationError, InvalidParameter."""
+    if name.region != call.region:
+        raise invalid("TopicArn")
+    found = catalog.compiled(tx, call.platform, name)
+    found.guard.admit(call.principal, call.account, "Publish")
+    return found
 
 
 async def _sign(topic: catalog.Compiled, draft: Draft, message_id: str, now_ms: int) -> None:
@@ -125,7 +133,7 @@ async def publish_batch(call: Call, request: Request) -> Request:
                     await _sign(known, draft, message_id, now_ms)
 
     def body(tx: Tx) -> list[tuple[str, Published | Fault]]:
-        topic = admitted(tx, call, name, "Publish")
+        topic = _admitted(tx, call, name)
         total = sum(draft.size for _, draft, _ in drafts if isinstance(draft, Draft))
         if total > topic.topic.max_message:
             raise _too_long()

@@ -168,6 +168,7 @@ def page_of_owner(
 def add(tx: Tx, topic: Topic, new: Subscription, version: bytes) -> None:
     """Add a subscription. Raises SubscriptionLimitExceeded, FilterPolicyLimitExceeded."""
     topic.subscriptions += 1
+    topic.pending += new.token is not None
     if topic.fifo and topic.subscriptions > MAX_FIFO_SUBSCRIPTIONS:
         raise Fault("SubscriptionLimitExceededException", "Subscription limit exceeded for this topic")
     if topic.max_message > MAX_MESSAGE and topic.subscriptions > MAX_BIG_SUBSCRIPTIONS:
@@ -183,6 +184,7 @@ def add(tx: Tx, topic: Topic, new: Subscription, version: bytes) -> None:
 def change(tx: Tx, topic: Topic, old: Subscription, new: Subscription, version: bytes) -> None:
     """Replace a subscription by a changed one. Raises FilterPolicyLimitExceeded."""
     _count_filters(topic, old, new)
+    topic.pending += (new.token is not None) - (old.token is not None)
     tx.put(pack("sns", "s", topic.id, new.id), _encode(new))
     save(tx, topic, version)
 
@@ -190,6 +192,7 @@ def change(tx: Tx, topic: Topic, old: Subscription, new: Subscription, version: 
 def remove(tx: Tx, topic: Topic, gone: Subscription, version: bytes) -> None:
     """Delete a subscription."""
     topic.subscriptions -= 1
+    topic.pending -= gone.token is not None
     topic.deleted += 1
     topic.filters -= "FilterPolicy" in gone.attributes
     name = name_of(topic)

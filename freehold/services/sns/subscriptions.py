@@ -42,7 +42,7 @@ async def subscribe(call: Call, request: Request) -> Request:
     name = parse_topic(request["TopicArn"])
     protocol, asked = request["Protocol"], request.get("Attributes", {})
     context = {"Protocol": protocol, "Endpoint": request.get("Endpoint")}
-    topic = (await call.platform.store.read(lambda tx: admitted(tx, call, name, "Subscribe", **context))).topic
+    topic = await call.platform.store.read(lambda tx: admitted(tx, call, name, "Subscribe", **context))
     endpoint = endpoints.check(topic, protocol, request.get("Endpoint"))
     attributes.check_big(topic, protocol)
     await signing.ensure(call.platform)
@@ -63,12 +63,10 @@ async def subscribe(call: Call, request: Request) -> Request:
     fresh, now_ms = version(call), call.platform.clock.now_ms()
 
     def body(tx: Tx) -> Subscription:
-        admitted(tx, call, name, "Subscribe", **context)
+        current = admitted(tx, call, name, "Subscribe", **context)
         if protocol == "application":
             _require_endpoint(tx, endpoint)
-        return subscribing.subscribe(
-            tx, call.platform, state.require(tx, name), msgspec.structs.replace(new), letter, fresh, now_ms
-        )
+        return subscribing.subscribe(tx, call.platform, current, msgspec.structs.replace(new), letter, fresh, now_ms)
 
     found = await call.platform.store.transact(body)
     if found.token is not None and not request.get("ReturnSubscriptionArn"):
@@ -212,7 +210,7 @@ async def list_subscriptions_by_topic(call: Call, request: Request) -> Request:
     name, after = parse_topic(request["TopicArn"]), paging.read(request.get("NextToken"))
 
     def body(tx: ReadTx) -> list[Subscription]:
-        topic = admitted(tx, call, name, "ListSubscriptionsByTopic").topic
+        topic = admitted(tx, call, name, "ListSubscriptionsByTopic")
         return state.page_of(tx, topic, after, PAGE + 1)
 
     rows = await call.platform.store.read(body)

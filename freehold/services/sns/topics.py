@@ -11,7 +11,6 @@ from freehold.kit.tuples import pack
 from freehold.ports.call import Call
 from freehold.ports.platform import Platform
 from freehold.services.sns import attributes, paging, policies, state
-from freehold.services.sns.catalog import Compiled, compiled
 from freehold.services.sns.model import (
     PAGE,
     Topic,
@@ -22,6 +21,7 @@ from freehold.services.sns.model import (
     parse_topic,
     tags_of,
 )
+from freehold.services.sns.policies import Guard
 from freehold.store.base import ReadTx, Tx
 from freehold.work.outbox import Delivery
 
@@ -34,12 +34,15 @@ def version(call: Call) -> bytes:
     return call.platform.ids.bytes(12)
 
 
-def admitted(tx: ReadTx, call: Call, name: TopicName, action: str, **context: str | None) -> Compiled:
-    """The topic, for a caller who may. Raises NotFound, AuthorizationError, InvalidParameter."""
+def admitted(tx: ReadTx, call: Call, name: TopicName, action: str, **context: str | None) -> Topic:
+    """The topic, for a caller who may. Raises NotFound, AuthorizationError, InvalidParameter.
+
+    It costs the topic's row, however many subscriptions there are.
+    """
     if name.region != call.region:
         raise invalid("TopicArn")
-    found = compiled(tx, call.platform, name)
-    found.guard.admit(call.principal, call.account, action, **context)
+    found = state.require(tx, name)
+    Guard(found).admit(call.principal, call.account, action, **context)
     return found
 
 
@@ -143,8 +146,7 @@ async def _change(call: Call, name: TopicName, action: str, change: Any) -> None
     fresh = version(call)
 
     def body(tx: Tx) -> None:
-        admitted(tx, call, name, action)
-        topic = state.require(tx, name)
+        topic = admitted(tx, call, name, action)
         change(tx, topic)
         state.save(tx, topic, fresh)
 
