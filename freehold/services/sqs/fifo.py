@@ -95,10 +95,11 @@ def _put(tx: Tx, queue: Queue, draft: Draft, deduplication: str, seq: int, now_m
 
 
 def arrive(tx: Tx, queue: Queue, message: Message, state: State, now_ms: int, known: Memory) -> None:
-    """A message that a redrive policy moves here: it is taken as sent now."""
+    """A message that a redrive policy moves here: it is taken as sent now, with its id as deduplication id ("Learn how to
+    configure a dead-letter queue redrive")."""
     total, last = rows.get_counts(tx, queue)
     seq = rows.next_seq(last, now_ms)
-    message.sent_ms = now_ms
+    message.sent_ms, message.deduplication = now_ms, message.id
     tx.put(rows.body_key(queue, seq), encode_message(message))
     rows.put_state(tx, queue, seq, State(now_ms, state.receives, state.receives, state.first_ms, 0, message.group))
     groups.join(tx, queue, message.group, seq, now_ms)

@@ -244,12 +244,12 @@ def delete(tx: Tx, queue: Queue, receipts: Sequence[Receipt], now_ms: int) -> li
 
 
 def change_visibility(tx: Tx, queue: Queue, receipt: Receipt, handle: str, timeout_s: int, now_ms: int) -> None:
-    """The message is due `timeout_s` from now. Raises MessageNotInflight, InvalidParameterValue."""
+    """The message is due `timeout_s` from now, if it is in flight. Raises InvalidParameterValue."""
     state = rows.get_state(tx, queue, receipt.seq)
     if state is None:
         raise receiving.unavailable(handle)
     if state.due_ms <= now_ms:
-        raise Fault("MessageNotInflight")
+        return  # AWS documents MessageNotInflight, and answers 200 without doing anything
     receiving.check_total(state, timeout_s, now_ms)
     due_ms = now_ms + 1000 * timeout_s
     shifts = Shifts(queue)

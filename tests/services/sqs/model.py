@@ -328,7 +328,7 @@ class Drive:
                     first=message.first,
                     moved_in=True,
                     source=queue.name,
-                    sender_dedup=message.sender_dedup,
+                    sender_dedup=message.id,
                 )
             )
             self.say(f"(dead: {message.body})")
@@ -415,7 +415,7 @@ class Drive:
         if not any(m is message for m in queue.messages):
             refused = "InvalidParameterValue"
         elif not message.in_flight(self.now):
-            refused = "InvalidParameterValue" if self.fifo else "MessageNotInflight"
+            refused = "InvalidParameterValue" if self.fifo else None
         elif (self.fifo and count != message.here) or (self.now - message.received) // 1000 + timeout > TWELVE_HOURS_S:
             refused = "InvalidParameterValue"
         try:
@@ -426,6 +426,8 @@ class Drive:
             assert fault.code == refused, f"{fault!r}, not {refused}"
             return
         assert refused is None, f"changed, but {refused}"
+        if not message.in_flight(self.now):
+            return  # nothing is done with a message that is visible again
         message.visible_at = self.now + 1000 * timeout
 
     # the rest
