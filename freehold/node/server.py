@@ -103,7 +103,7 @@ async def _open_postgres(url: str, data: Path) -> Store:
     except ImportError as problem:
         raise CannotServe(f"PostgreSQL's driver is missing ({problem}): pip install 'freehold[postgres]'") from problem
     schema.lock(data)  # files and sandboxes there are this process's own, until it ends
-    return await PostgresStore.open(url)
+    return await PostgresStore.open(url, alone=True)
 
 
 async def serve(config: Config) -> None:

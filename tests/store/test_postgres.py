@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from freehold.store.base import Contended, StoreTooNew, StoreUnusable, Tx
+from freehold.store.base import Contended, StoreBusy, StoreError, StoreTooNew, StoreUnusable, Tx
 from tests.postgres_server import Cluster, binaries, cluster
 
 psycopg = pytest.importorskip("psycopg")
@@ -227,6 +227,29 @@ def test_endless_conflicts_are_told(on_nodes: OnNodes, monkeypatch: pytest.Monke
     on_nodes(check)
 
 
+def test_one_owner_at_a_time_and_a_replaced_one_cannot_write(url: str) -> None:
+    async def main() -> None:
+        ends: list[str] = []
+        old = await PostgresStore.open(url, SCHEMA, alone=True, die=ends.append)
+        await old.transact(add)
+        with pytest.raises(StoreBusy, match="in use by another Freehold"):
+            await PostgresStore.open(url, SCHEMA, alone=True)
+        # Cut off: its lock is free for a moment, and somebody else is faster.
+        execute(url, f"UPDATE {SCHEMA}.meta SET value = value + 1 WHERE name = 'epoch'")
+        with pytest.raises(StoreError, match="another Freehold has taken over"):
+            await old.transact(add)
+        assert ends and await old.read(lambda tx: tx.get(b"count")) == b"1"
+        await old.close()
+        new = await PostgresStore.open(url, SCHEMA, alone=True)
+        assert await new.transact(add) == 2
+        # Its row of outcomes was swept while it was idle: not a reason to stop.
+        execute(url, f"DELETE FROM {SCHEMA}.outcomes")
+        assert await new.transact(add) == 3
+        await new.close()
+
+    asyncio.run(main())
+
+
 def refused(url: str) -> str:
     with pytest.raises((StoreUnusable, StoreTooNew)) as told:
         asyncio.run(PostgresStore.open(url, SCHEMA))
@@ -237,7 +260,7 @@ def refused(url: str) -> str:
 
 def test_a_store_that_cannot_be_opened_says_why(url: str) -> None:
     asyncio.run(_open_and_close(url))
-    execute(url, f"UPDATE {SCHEMA}.meta SET value = 99")
+    execute(url, f"UPDATE {SCHEMA}.meta SET value = 99 WHERE name = 'version'")
     assert "StoreTooNew: the store was written by a newer Freehold (store version 99" in refused(url)
     execute(url, f"DROP TABLE {SCHEMA}.meta, {SCHEMA}.kv")
     assert "is not a Freehold store; choose another database" in refused(url)

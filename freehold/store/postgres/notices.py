@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 
-from freehold.store.postgres.writer import Connector
+from freehold.store.postgres.ownership import Ownership
+from freehold.store.postgres.writer import LOOK_AGAIN, Connector
 
 CHANNEL = "freehold"
 MOST = 7_900
@@ -26,14 +27,27 @@ EVERYBODY = "*"
 class Notices:
     """A thread that sends this node's wakes and hands over those of others: `woken(keys)`, or None for all."""
 
-    def __init__(self, connector: Connector, woken: Callable[[list[bytes] | None], None]) -> None:
-        self._connector, self._woken = connector, woken
+    def __init__(
+        self,
+        connector: Connector,
+        woken: Callable[[list[bytes] | None], None],
+        *,
+        alone: bool,
+        replaced: Callable[[], None],
+    ) -> None:
+        """Its connection also carries the lock of the owner. Raises StoreBusy."""
+        self._connector, self._woken, self._replaced = connector, woken, replaced
         self._lock = threading.Lock()
         self._gathered: set[bytes] = set()
         self._stopping = False
+        self._connection = self._listen()
+        try:
+            self.ownership = Ownership(self._connection, alone=alone, pause=connector.pause)
+        except BaseException:
+            self._connection.close()
+            raise
         self._bell, self._ring = os.pipe()
         os.set_blocking(self._ring, False)
-        self._connection = self._listen()
         self._thread = threading.Thread(target=self._run, name="freehold-notices", daemon=True)
         self._thread.start()
 
@@ -71,9 +85,12 @@ class Notices:
         while not self._stopping:
             try:
                 self._connection = self._listen()
+                kept = self.ownership.kept(self._connection)
             except psycopg.Error:
-                self._connector.pause(1.0)
+                self._connector.pause(LOOK_AGAIN)
             else:
+                if not kept:
+                    self._replaced()
                 self._woken(None)
                 return
 

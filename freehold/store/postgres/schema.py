@@ -24,7 +24,7 @@ ALTER TABLE kv ALTER v SET STORAGE EXTERNAL;
 CREATE TABLE outcomes (session bytea PRIMARY KEY, last bigint NOT NULL, written timestamptz NOT NULL) WITH (fillfactor = 20);
 CREATE TABLE meta (name text PRIMARY KEY, value bigint NOT NULL);
 CREATE SEQUENCE stamps START {BLOCK} INCREMENT {BLOCK};
-INSERT INTO meta VALUES ('version', {VERSION});
+INSERT INTO meta VALUES ('version', {VERSION}), ('epoch', 1);
 """
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -25,31 +27,45 @@ READERS = 2
 SCHEMA = "freehold"
 
 
+def exit_at_once(why: str) -> None:
+    """Say why on stderr and end the process: another one does its work now."""
+    print(why, file=sys.stderr, flush=True)
+    os._exit(70)
+
+
 class PostgresStore:
     """A `Store` in a schema of a PostgreSQL database. The object belongs to one event loop."""
 
-    def __init__(self, url: str, schema: str, ids: Ids) -> None:
-        """Blocks while it connects. Raises Lost, psycopg.Error."""
+    def __init__(self, url: str, schema: str, ids: Ids, *, alone: bool, die: Callable[[str], None]) -> None:
+        """Blocks while it connects. Raises StoreBusy, Lost, psycopg.Error."""
+        self._die = die
         self._connector = Connector(url, schema, table.READING + table.WRITING)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watches = Watches()
-        self._writer = Writer(self._connector, ids, "1")
+        self._closed = False
+        self._notices = Notices(self._connector, self._woken_elsewhere, alone=alone, replaced=self._replaced)
+        try:
+            self._writer = Writer(self._connector, ids, self._notices.ownership.epoch, self._replaced)
+        except BaseException:
+            self._notices.stop()
+            raise
         self._writer.landed = self._landed
         self._readers = Readers(Connector(url, schema, table.READING), ids, READERS)
-        self._notices = Notices(self._connector, self._woken_elsewhere)
-        self._closed = False
 
     @classmethod
-    async def open(cls, url: str, schema: str = SCHEMA) -> PostgresStore:
+    async def open(
+        cls, url: str, schema: str = SCHEMA, *, alone: bool = False, die: Callable[[str], None] = exit_at_once
+    ) -> PostgresStore:
         """Connect to the database at `url` (libpq's), making the tables in `schema` if they are missing.
 
-        Raises StoreTooNew or StoreUnusable with one line that says what to do.
+        `alone`: be the only process that has it open in this way; `die` is called when another one has taken over all the
+        same, since this one was cut off. Raises StoreBusy, StoreTooNew or StoreUnusable with one line that says what to do.
         """
 
         def connect() -> PostgresStore:
             completed = tables.prepare(url, schema)
             try:
-                return cls(completed, schema, Ids())
+                return cls(completed, schema, Ids(), alone=alone, die=die)
             except (Lost, psycopg.Error) as error:
                 raise StoreUnusable(
                     f"PostgreSQL cannot be used ({one_line(error)}); it needs 6 connections for each node"
@@ -99,6 +115,13 @@ class PostgresStore:
                 self._loop.call_soon_threadsafe(self._watches.wake, keys)
         except RuntimeError:
             pass  # the loop was closed: nobody waits any more
+
+    def _replaced(self) -> None:
+        """Called by threads: another process owns the store."""
+        if not self._closed:
+            self._die(
+                "freehold: another Freehold has taken over the database; stopping, since nothing more could be written"
+            )
 
     def _check_open(self) -> None:
         if self._closed:

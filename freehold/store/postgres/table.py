@@ -55,7 +55,14 @@ PUT = Statement(
     b"put", b"INSERT INTO kv SELECT * FROM unnest($1, $2) ON CONFLICT (k) DO UPDATE SET v=excluded.v", (BYTEAS, BYTEAS)
 )
 DELETE = Statement(b"delete", b"DELETE FROM kv WHERE k = ANY($1)", (BYTEAS,))
-MARK = Statement(b"mark", b"UPDATE outcomes SET last=$2, written=now() WHERE session=$1", (BYTEA, INT8))
+# Fails (division by zero) where the epoch has ended: see ownership.py.
+MARK = Statement(
+    b"mark",
+    b"WITH marked AS (UPDATE outcomes SET last=$2, written=now() WHERE session=$1 "
+    b"AND (SELECT value FROM meta WHERE name='epoch') = $3 RETURNING 1) SELECT 1 / count(*) FROM marked",
+    (BYTEA, INT8, INT8),
+)
+NOT_MARKED = "22012"
 LOCK_LANES = Statement(b"lanes", b"SELECT pg_advisory_lock(1, lane) FROM unnest($1) AS lane", (INT4S,))
 UNLOCK = Statement(b"unlock", b"SELECT pg_advisory_unlock_all()")
 LOCK_LOGS = Statement(b"logs", b"SELECT pg_advisory_xact_lock(2, log) FROM unnest($1) AS log", (INT4S,))

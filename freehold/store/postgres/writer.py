@@ -22,6 +22,7 @@ from freehold.store.postgres import table
 from freehold.store.postgres.group import MAX_BODIES, MAX_LANES, GroupLayer, Job
 from freehold.store.postgres.session import (
     BYTEAS,
+    SESSION,
     Conflict,
     Failed,
     Lost,
@@ -68,6 +69,7 @@ class Connector:
     def plain(self) -> psycopg.Connection[tuple[object, ...]]:
         """A connection without pipelines, for what is asked rarely."""
         connection = psycopg.connect(self._url, autocommit=True)
+        connection.execute(SESSION)
         connection.execute("SELECT set_config('search_path', %s, false)", (f'"{self._schema}"',))
         return connection
 
@@ -82,8 +84,9 @@ class Connector:
 class Writer:
     """Runs jobs in groups; `landed` is called on the event loop with those that have an outcome."""
 
-    def __init__(self, connector: Connector, ids: Ids, name: str) -> None:
-        self._connector, self._ids = connector, ids
+    def __init__(self, connector: Connector, ids: Ids, epoch: int, replaced: Callable[[], None]) -> None:
+        """`replaced` is called when another process has begun an epoch: nothing can be written from here any more."""
+        self._connector, self._ids, self._epoch, self._replaced = connector, ids, epoch, replaced
         self._mark = ids.bytes(16)
         self._marks = itertools.count(1)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -92,7 +95,7 @@ class Writer:
         self._born: object = None
         self.landed: Callable[[list[Job]], None] = lambda jobs: None
         self._connect(connector.open())
-        self._thread = threading.Thread(target=self._run, name=f"freehold-writer-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="freehold-writer", daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
@@ -169,6 +172,14 @@ class Writer:
                 if not self._restore() or tries > RETRIES:
                     return self._tell(jobs, StoreError(f"the connection to the store broke: {error}"))
             except Failed as error:
+                if error.state == table.NOT_MARKED:
+                    tries += 1
+                    if (
+                        not self._restore() or tries > 2
+                    ):  # its row was swept away while it was idle: now it has one again
+                        self._replaced()
+                        return self._tell(jobs, StoreError("another Freehold has taken over the database"))
+                    continue
                 if share == 1:
                     return self._tell(jobs[:1], StoreError(f"the store could not do it: {error}"))
                 share = 1
@@ -244,7 +255,7 @@ class Writer:
                 session.queue(table.DELETE, array(BYTEAS, deleted))
         if pending or appends:
             self._number = next(self._marks)
-            session.queue(table.MARK, self._mark, self._number.to_bytes(8, "big"))
+            session.queue(table.MARK, self._mark, self._number.to_bytes(8, "big"), self._epoch.to_bytes(8, "big"))
         if appends:
             # Last, so that whoever holds these locks waits for nobody; until after the commit, so that a log's stamps are
             # in the order in which its rows can be seen.
