@@ -22,6 +22,9 @@ MAX_DELAY_S = 900
 MAX_WAIT_S = 20
 MAX_IN_FLIGHT = 120_000
 MAX_TAGS = 50
+MAX_NAME = 80
+MAX_POLICY_BYTES = 8_192
+MAX_STATEMENTS = 20
 DEDUPLICATION_MS = 300_000
 """How long a FIFO queue remembers deduplication ids, and receive attempts."""
 
@@ -150,6 +153,7 @@ def remembered_prefix(queue_id: int) -> bytes:
     return pack("sqs", None, "r", queue_id)
 
 
+@lru_cache(maxsize=10_000)
 def place_of_arn(arn: str) -> Place | None:
     """The queue that an ARN names; None where it names none."""
     parsed = arns.parse(arn)
