@@ -12,6 +12,8 @@ from freehold.rules.resource_policies import PolicyError, compile_policy
 from freehold.services.sqs.model import (
     MAX_DELAY_S,
     MAX_MESSAGE_BYTES,
+    MAX_POLICY_BYTES,
+    MAX_STATEMENTS,
     MAX_VISIBILITY_S,
     MAX_WAIT_S,
     Place,
@@ -117,10 +119,14 @@ def _either(name: str, value: str, default: str, other: str) -> bool:
 
 def _policy(record: Record, place: Place, value: str) -> None:
     if value:
+        if len(value.encode()) > MAX_POLICY_BYTES:
+            raise bad_value("Policy", f"A policy has {MAX_POLICY_BYTES} bytes at most.")
         try:
-            compile_policy(value)
+            policy = compile_policy(value)
         except PolicyError as error:
             raise bad_value("Policy", str(error)) from None
+        if len(policy.statements) > MAX_STATEMENTS:
+            raise bad_value("Policy", f"A policy has {MAX_STATEMENTS} statements at most.")
     record.policy = value
 
 
@@ -174,6 +180,8 @@ def _redrive_policy(record: Record, place: Place, value: str) -> None:
 
 def _redrive_allow_policy(record: Record, place: Place, value: str) -> None:
     if value:
+        if len(value) > MAX_POLICY_BYTES:
+            raise bad_value("RedriveAllowPolicy")
         found = _object("RedriveAllowPolicy", value)
         sources = found.get("sourceQueueArns")
         if found.get("redrivePermission") not in ("allowAll", "denyAll", "byQueue") or found.keys() - {

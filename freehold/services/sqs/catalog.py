@@ -7,12 +7,14 @@ from urllib.parse import unquote, urlsplit
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.platform import Platform
-from freehold.services.sqs.model import Place, Queue, Record, encode_record
+from freehold.services.sqs.model import MAX_NAME, Place, Queue, Record, encode_record
 from freehold.services.sqs.waiting import Pollers
 from freehold.store.base import ReadTx, Tx
 from freehold.work.timers import Timers
 
 _MAX_CACHED = 10_000
+_MAX_URL = 500
+"""Longer addresses of queues are not kept."""
 
 
 class Memory:
@@ -34,6 +36,8 @@ class Memory:
         """The queue at a place, in this transaction."""
         known = self.queues.get(place)
         if known is None:
+            if len(place.name) > MAX_NAME:
+                return None
             if len(self.queues) >= _MAX_CACHED:
                 self.queues.clear()
             known = self.queues[place] = (place.key, None)
@@ -88,7 +92,9 @@ def place_of(call: Call, url: str) -> Place:
         account, name = _parse(url)
         if len(places) >= _MAX_CACHED:
             places.clear()
-        found = places[url, call.region] = Place(account, call.region, name)
+        found = Place(account, call.region, name)
+        if len(url) < _MAX_URL:
+            places[url, call.region] = found
     return found
 
 

@@ -13,13 +13,12 @@ from freehold.ports.call import Call
 from freehold.services.sqs import access
 from freehold.services.sqs.catalog import memory, place_of, save
 from freehold.services.sqs.drafts import invalid
-from freehold.services.sqs.model import Place, Queue
+from freehold.services.sqs.model import MAX_STATEMENTS, Place, Queue
 from freehold.store.base import Tx
 
 Request = dict[str, Any]
 
 MAX_ACTIONS = 7
-MAX_STATEMENTS = 20
 _LABEL = re.compile(r"[A-Za-z0-9_\-]{1,80}")
 _ACCOUNT = re.compile(r"\d{12}")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from freehold.kit.faults import Fault
+from freehold.services.sqs.catalog import memory
 from tests.services.sqs.support import ACCOUNT, OTHER, Sqs, arn, scenario
 
 
@@ -61,6 +62,9 @@ async def test_creating_a_queue_again_asks_for_the_same_attributes(sqs: Sqs) -> 
     assert caught.value.message.endswith("with the same name and a different value for attribute VisibilityTimeout")
 
 
+STATEMENT = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+
+
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
@@ -74,6 +78,9 @@ async def test_creating_a_queue_again_asks_for_the_same_attributes(sqs: Sqs) -> 
         ({"DelaySeconds": "901"}, "InvalidAttributeValue"),
         ({"ReceiveMessageWaitTimeSeconds": "21"}, "InvalidAttributeValue"),
         ({"Policy": "{"}, "InvalidAttributeValue"),
+        ({"Policy": " " * 8_193}, "InvalidAttributeValue"),
+        ({"Policy": json.dumps({"Statement": [STATEMENT] * 21})}, "InvalidAttributeValue"),
+        ({"RedriveAllowPolicy": " " * 8_193}, "InvalidAttributeValue"),
         ({"FifoQueue": "false"}, "InvalidAttributeName"),
         ({"ContentBasedDeduplication": "true"}, "InvalidAttributeName"),
         ({"DeduplicationScope": "queue"}, "InvalidAttributeName"),
@@ -164,6 +171,15 @@ async def test_a_deleted_queue_is_gone_and_its_name_free(sqs: Sqs) -> None:
     assert await code(sqs, "GetQueueUrl", QueueName="q") == "QueueDoesNotExist"
     assert await sqs.queue(VisibilityTimeout=1) == url
     assert await sqs.receive(url) == []
+
+
+@scenario
+async def test_a_name_that_no_queue_can_have_names_none(sqs: Sqs) -> None:
+    long = "x" * 100_000
+    assert await code(sqs, "ReceiveMessage", QueueUrl=f"http://sqs/{ACCOUNT}/{long}") == "QueueDoesNotExist"
+    assert await code(sqs, "GetQueueUrl", QueueName=long) == "QueueDoesNotExist"
+    known = memory(sqs.platform)
+    assert not known.queues and not known.places
 
 
 @scenario
