@@ -10,8 +10,12 @@ import orjson
 
 from freehold.kit.faults import Fault
 from freehold.ports.resources import ANY, INTEGER, STRING, Choice, Map, Physical, ResourceContext, ResourceType
+from freehold.rules.templates.functions import UNKNOWN
+from freehold.services.events import schedules
 from freehold.services.events.model import DISABLED, ENABLED, ENABLED_WITH_TRAIL
 from freehold.services.events.names import DEFAULT, BusName, parse_bus
+from freehold.services.events.rules import check_pattern
+from freehold.services.events.target_checks import check_kind
 
 Properties = dict[str, Any]
 _TAGS = [{"Key": STRING, "Value": STRING}]
@@ -188,6 +192,28 @@ async def _delete_rule(ctx: ResourceContext, physical: Physical, properties: Pro
     await _unless_gone(ctx, "DeleteRule", Name=name, **bus)
 
 
+def _check_rule(properties: Properties) -> None:
+    """Refuse what can be seen in the template before anything of the stack is created."""
+    targets = properties.get("Targets")
+    for target in targets if isinstance(targets, list) else ():
+        if isinstance(target, dict) and isinstance(target.get("Arn"), str):
+            check_kind(str(target.get("Id", "")), target["Arn"])
+    pattern, schedule = properties.get("EventPattern"), properties.get("ScheduleExpression")
+    if pattern is not None and _known(pattern):
+        check_pattern(_text(pattern))
+    if isinstance(schedule, str):
+        schedules.check(schedule, BusName("", "", DEFAULT))
+
+
+def _known(value: Any) -> bool:
+    """Is nothing of a value still to be created?"""
+    if isinstance(value, dict):
+        return all(map(_known, value.values()))
+    if isinstance(value, list):
+        return all(map(_known, value))
+    return value is not UNKNOWN
+
+
 _TARGET = {
     "Arn": STRING,
     "DeadLetterConfig": {"Arn": STRING},
@@ -255,6 +281,7 @@ TYPES = (
         },
         replace=frozenset({"EventBusName", "Name"}),
         attributes=frozenset({"Arn"}),
+        check=_check_rule,
         create=_create_rule,
         update=_update_rule,
         delete=_delete_rule,

@@ -34,13 +34,8 @@ _FOREIGN = (
 
 def check_target(target: dict[str, Any], bus: BusName) -> None:
     """Raise for a target that AWS would refuse, or that Freehold cannot send to."""
-    id, arn = target["Id"], target["Arn"]
-    parsed = arns.parse(arn)
-    if parsed is None or not parsed.resource:
-        raise invalid(f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format.")
-    kind = kind_of(arn)
-    if kind is None:
-        raise not_implemented(f"EventBridge targets of the service {parsed.service} (target {id}: {arn})")
+    id = target["Id"]
+    kind = check_kind(id, target["Arn"])
     for name in _FOREIGN:
         if name in target:
             raise invalid(f"Parameter(s) {name} not valid for target: {id}.")
@@ -52,6 +47,17 @@ def check_target(target: dict[str, Any], bus: BusName) -> None:
         _check_queue(queue, id)
     if len(orjson.dumps(target)) > MAX_BYTES:
         raise invalid(f"Target {id} is larger than {MAX_BYTES} bytes.")
+
+
+def check_kind(id: str, arn: str) -> str:
+    """The kind of a target. Raises for what is no ARN, and for a service to which Freehold cannot send."""
+    parsed = arns.parse(arn)
+    if parsed is None or not parsed.resource:
+        raise invalid(f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format.")
+    kind = kind_of(arn)
+    if kind is None:
+        raise not_implemented(f"EventBridge targets of the service {parsed.service} (target {id}: {arn})")
+    return kind
 
 
 def _check_role(target: dict[str, Any], kind: str, bus: BusName) -> None:
