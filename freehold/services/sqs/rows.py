@@ -137,21 +137,25 @@ def moved_seq(tx: ReadTx, queue: Queue, sent: int, salt: int) -> int:
 BUCKET_MS = 10_000
 
 
+def bucket(fifo: bool, kind: bytes, due_ms: int, group: str) -> bytes:
+    """Where below `c` is counted what of a kind comes due at `due_ms`."""
+    if group or fifo:
+        return kind.upper() + due_ms.to_bytes(6, "big")
+    return kind + (due_ms // BUCKET_MS).to_bytes(6, "big")
+
+
 class Shifts:
     """Changes to the counts of what is delayed and in flight, gathered over a transaction's messages."""
 
-    __slots__ = ("_by", "_exact", "_prefix")
+    __slots__ = ("_by", "_fifo", "_prefix")
 
     def __init__(self, queue: Queue) -> None:
         self._by: dict[bytes, int] = {}
         self._prefix = queue.prefix + b"c"
-        self._exact = queue.fifo
+        self._fifo = queue.fifo
 
     def add(self, kind: bytes, due_ms: int, by: int, group: str = "") -> None:
-        if group or self._exact:
-            key = self._prefix + kind.upper() + due_ms.to_bytes(6, "big")
-        else:
-            key = self._prefix + kind + (due_ms // BUCKET_MS).to_bytes(6, "big")
+        key = self._prefix + bucket(self._fifo, kind, due_ms, group)
         self._by[key] = self._by.get(key, 0) + by
 
     def write(self, tx: Tx) -> None:

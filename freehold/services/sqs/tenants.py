@@ -34,7 +34,8 @@ def _prefix(queue: Queue, group: str) -> bytes:
     return queue.tenants + pack(group)
 
 
-def _key(queue: Queue, group: str, due_ms: int, seq: int) -> bytes:
+def key(queue: Queue, group: str, due_ms: int, seq: int) -> bytes:
+    """Of a message's row in the index of its group."""
     return b"%b%b%b" % (_prefix(queue, group), due_ms.to_bytes(6, "big"), seq.to_bytes(8, "big"))
 
 
@@ -42,16 +43,16 @@ def _stand_key(queue: Queue, group: str) -> bytes:
     return queue.groups + pack(group)
 
 
-def _index_key(queue: Queue, group: str, stand: Stand) -> bytes:
+def index_key(queue: Queue, group: str, stand: Stand) -> bytes:
     return rows.index_key(queue, stand.due_ms, stand.tie) + group.encode()
 
 
-def of_index(queue: Queue, key: bytes) -> str:
+def of_index(queue: Queue, row: bytes) -> str:
     """The group that a row of the queue's index is of."""
-    return key[len(queue.index) + 14 :].decode()
+    return row[len(queue.index) + 14 :].decode()
 
 
-def _get(tx: ReadTx, queue: Queue, group: str) -> Stand | None:
+def get(tx: ReadTx, queue: Queue, group: str) -> Stand | None:
     raw = tx.get(_stand_key(queue, group))
     return None if raw is None else Stand._make(_PLACE.unpack(raw))
 
@@ -60,18 +61,18 @@ def _put(tx: Tx, queue: Queue, group: str, old: Stand | None, new: Stand | None)
     if old == new:
         return
     if old is not None:
-        tx.delete(_index_key(queue, group, old))
+        tx.delete(index_key(queue, group, old))
     if new is None:
         tx.delete(_stand_key(queue, group))
     else:
         tx.put(_stand_key(queue, group), _PLACE.pack(*new))
-        tx.put(_index_key(queue, group, new), TENANT)
+        tx.put(index_key(queue, group, new), TENANT)
 
 
 def place(tx: Tx, queue: Queue, group: str, due_ms: int, seq: int, mark: bytes) -> None:
     """A message of the group is receivable at `due_ms`."""
-    tx.put(_key(queue, group, due_ms, seq), mark)
-    old = _get(tx, queue, group)
+    tx.put(key(queue, group, due_ms, seq), mark)
+    old = get(tx, queue, group)
     turn_ms = old.turn_ms if old is not None else 0
     if old is None or max(due_ms, turn_ms) < old.due_ms:
         _put(tx, queue, group, old, Stand(max(due_ms, turn_ms), seq, turn_ms))
@@ -79,15 +80,15 @@ def place(tx: Tx, queue: Queue, group: str, due_ms: int, seq: int, mark: bytes) 
 
 def remove(tx: Tx, queue: Queue, group: str, due_ms: int, seq: int) -> None:
     """The message is not due at `due_ms` any more: it moved or is gone."""
-    tx.delete(_key(queue, group, due_ms, seq))
-    old = _get(tx, queue, group)
+    tx.delete(key(queue, group, due_ms, seq))
+    old = get(tx, queue, group)
     if old is not None:
         _stand(tx, queue, group, old, old.turn_ms)
 
 
 def turn(tx: Tx, queue: Queue, group: str, now_ms: int) -> bool:
     """The group had its turn; says whether it could have another at once."""
-    old = _get(tx, queue, group)
+    old = get(tx, queue, group)
     if old is None:
         return False
     stand = _stand(tx, queue, group, old, now_ms)
@@ -109,12 +110,12 @@ def _range(queue: Queue, group: str) -> tuple[bytes, bytes]:
     return prefix, after(prefix)
 
 
-def _read(key: bytes) -> tuple[int, int]:
-    return int.from_bytes(key[-14:-8], "big"), int.from_bytes(key[-8:], "big")
+def _read(row: bytes) -> tuple[int, int]:
+    return int.from_bytes(row[-14:-8], "big"), int.from_bytes(row[-8:], "big")
 
 
 def due(tx: ReadTx, queue: Queue, group: str, most: int, now_ms: int) -> list[tuple[int, int, bytes]]:
     """Due time, seq and mark of the group's first messages that are due."""
     prefix = _prefix(queue, group)
     page = tx.scan(prefix, prefix + (now_ms + 1).to_bytes(6, "big"), limit=most)
-    return [(*_read(key), mark) for key, mark in page]
+    return [(*_read(row), mark) for row, mark in page]
