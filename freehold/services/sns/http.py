@@ -31,6 +31,8 @@ PARALLEL = 512
 PER_SUBSCRIPTION = 64
 """Deliveries of one subscription under way at a time: a slow endpoint never takes all places."""
 TIMEOUT_S = 15.0
+MAX_SAID = 256
+"""Bytes of an answer that are kept for the log."""
 AGENT = "Amazon Simple Notification Service Agent"
 _WAIT_MS = 500
 _CLIENT = "sns.client"
@@ -154,16 +156,18 @@ async def _post(platform: Platform, found: _Found, job: Job) -> tuple[int | None
     target: Target = found.target
     body, headers = await _message(platform, found, job)
     try:
-        async with client(platform).stream(
-            "POST", await platform.addresses.home(target.endpoint), content=body, headers=headers, timeout=TIMEOUT_S
-        ) as answer:
-            pieces: list[bytes] = []
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            client(platform).stream(
+                "POST", target.endpoint, content=body, headers=headers, timeout=TIMEOUT_S
+            ) as answer,
+        ):
+            said = b""
             async for piece in answer.aiter_raw(4096):
-                pieces.append(piece)
+                said = piece[:MAX_SAID]
                 break
-            text = b"".join(pieces)[:256].decode("utf-8", "replace")
-            return answer.status_code, text or f"HTTP {answer.status_code}"
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            return answer.status_code, said.decode("utf-8", "replace") or f"HTTP {answer.status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
         return None, f"{type(error).__name__}: the endpoint did not answer"
 
 
