@@ -155,12 +155,11 @@ async def _post(platform: Platform, found: _Found, job: Job) -> tuple[int | None
 
     target: Target = found.target
     body, headers = await _message(platform, found, job)
+    url = await platform.addresses.home(target.endpoint)
     try:
         async with (
             asyncio.timeout(TIMEOUT_S),
-            client(platform).stream(
-                "POST", target.endpoint, content=body, headers=headers, timeout=TIMEOUT_S
-            ) as answer,
+            client(platform).stream("POST", url, content=body, headers=headers, timeout=TIMEOUT_S) as answer,
         ):
             said = b""
             async for piece in answer.aiter_raw(4096):
