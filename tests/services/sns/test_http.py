@@ -221,3 +221,19 @@ async def test_a_day_of_retries_ends_by_the_clock_alone(sns: Sns) -> None:
     await sns.advance(86_400)
     assert delays(sns) == [1100, 1100, 1100]
     assert sns.posts[-1].json["Message"] == "patient"
+
+
+class Home:
+    """Stands for API Gateway, which knows where its APIs are."""
+
+    async def home(self, url: str) -> str:
+        return url.replace("https://abc.execute-api.us-east-1.amazonaws.com", "http://127.0.0.1:4566/_apis/abc")
+
+
+@scenario
+async def test_an_endpoint_spelled_as_aws_spells_an_api_is_found_here(sns: Sns) -> None:
+    sns.platform.addresses = Home()
+    topic = await sns.topic()
+    await sns.subscribe(topic, "https://abc.execute-api.us-east-1.amazonaws.com/prod/in", "https")
+    await sns.advance()
+    assert [post.url for post in sns.posts] == ["http://127.0.0.1:4566/_apis/abc/prod/in"]
