@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -142,14 +143,27 @@ def to_log_group(tx: Tx, platform: Platform, order: Order, now_ms: int, room: Ro
 
 
 def _line(body: str, now_ms: int) -> tuple[int, str]:
-    """What is written for a body: `{"timestamp": ms, "message": ...}` says both by itself."""
-    document = orjson.loads(body)
+    """What is written for a body: `{"timestamp": ..., "message": ...}` says both by itself."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:  # several texts, one after the other
+        return now_ms, body
     if not isinstance(document, dict) or set(document) != {"timestamp", "message"}:
         return now_ms, body
     message = document["message"]
     text = message if isinstance(message, str) else orjson.dumps(message).decode()
-    time = document["timestamp"]
-    return (int(time) if str(time).isdigit() else now_ms), text
+    return _milliseconds(document["timestamp"], now_ms), text
+
+
+def _milliseconds(time: Any, now_ms: int) -> int:
+    """A time that is milliseconds since the epoch, or ISO 8601 as in events; `now_ms` for what is neither."""
+    text = str(time)
+    if text.isascii() and text.isdecimal() and len(text) <= 14:
+        return int(text)
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        return now_ms
 
 
 Sender = Callable[[Tx, "Platform", Order, int, Room], None]

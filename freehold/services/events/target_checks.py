@@ -11,7 +11,7 @@ import orjson
 
 from freehold.kit import arns
 from freehold.kit.faults import not_implemented
-from freehold.rules.inputs import InvalidInput
+from freehold.rules.inputs import InvalidInput, compile_path, is_path
 from freehold.services.events.common import invalid
 from freehold.services.events.names import BusName, bus_of_arn
 from freehold.services.events.targets import API, BUS, DESTINATION, QUEUE, kind_of, renderer
@@ -105,6 +105,21 @@ def _check_parameters(target: dict[str, Any], kind: str) -> None:
         raise invalid(f"Parameter(s) SqsParameters must be specified for target: {id}.")
     if "HttpParameters" in target and kind not in (API, DESTINATION):
         raise invalid(f"Parameter(s) HttpParameters not valid for target: {id}.")
+    _check_paths(target.get("HttpParameters", {}), id)
+
+
+def _check_paths(parameters: Any, id: str) -> None:
+    """Values of HttpParameters that are JSON paths must be ones."""
+    if isinstance(parameters, dict):
+        parameters = list(parameters.values())
+    if isinstance(parameters, list):
+        for each in parameters:
+            _check_paths(each, id)
+    elif is_path(parameters):
+        try:
+            compile_path(parameters)
+        except InvalidInput as error:
+            raise invalid(f"HttpParameters of target {id} contain an invalid path: {error}.") from None
 
 
 def _check_queue(arn: str, id: str) -> None:

@@ -43,6 +43,29 @@ async def test_queues_topics_functions_and_log_groups_get_the_event_in_one_commi
     assert house.to(QUEUE)[0].more["trace"] == "Root=1-5759e988-bd862e3fe1be46a994272793"
 
 
+LINES: list[tuple[dict[str, Any], str, int]] = [
+    ({"Input": '{"timestamp": 1767225600123, "message": "m"}'}, "m", 1_767_225_600_123),
+    ({"Input": '{"timestamp": "2026-01-01T00:00:05Z", "message": {"a": 1}}'}, '{"a":1}', 1_767_225_605_000),
+    ({"Input": '{"timestamp": "soon", "message": "m"}'}, "m", 1_767_225_600_000),
+    ({"Input": '{"timestamp": 99999999999999999999, "message": "m"}'}, "m", 1_767_225_600_000),
+    ({"Input": '{"message": "m"}'}, '{"message": "m"}', 1_767_225_600_000),
+    ({"Input": '"text"'}, '"text"', 1_767_225_600_000),
+    ({"InputTransformer": {"InputTemplate": '"one"\n"two"'}}, '"one"\n"two"', 1_767_225_600_000),
+]
+
+
+@pytest.mark.parametrize(("input_", "line", "time_ms"), LINES)
+def test_what_is_written_to_a_log_group(input_: dict[str, Any], line: str, time_ms: int) -> None:
+    @scenario
+    async def run(house: EventBridge) -> None:
+        await house.rule("r", {"Arn": GROUP, **input_})
+        await house.put()
+        [sent] = house.to(GROUP)
+        assert (sent.body, sent.more["time"]) == (line, time_ms)
+
+    run()
+
+
 @scenario
 async def test_a_fifo_queue_gets_the_group_of_its_target(house: EventBridge) -> None:
     await house.rule("r", {"Arn": f"{QUEUE}.fifo", "SqsParameters": {"MessageGroupId": "g"}})
@@ -296,6 +319,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"Arn": f"{QUEUE}.fifo"}, "ValidationException", "Parameter(s) SqsParameters must be specified for target: 0."),
     ({"Arn": TOPIC, "SqsParameters": {"MessageGroupId": "g"}}, "ValidationException", "SqsParameters not valid"),
     ({"Arn": QUEUE, "HttpParameters": {}}, "ValidationException", "HttpParameters not valid"),
+    (
+        {"Arn": DESTINATION, "RoleArn": ROLE, "HttpParameters": {"PathParameterValues": ["$.detail["]}},
+        "ValidationException",
+        "HttpParameters of target 0 contain an invalid path",
+    ),
     ({"Arn": DESTINATION}, "ValidationException", f"RoleArn is required for target {DESTINATION}."),
     ({"Arn": bus_arn(region="eu-west-1")}, "ValidationException", "RoleArn is required for target"),
     ({"Arn": bus_arn()}, "ValidationException", "the event bus of the rule"),
