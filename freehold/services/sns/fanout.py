@@ -287,10 +287,11 @@ class Fan:
 def sign(topic: Compiled, draft: Draft, text: str, message_id: str, timestamp: str) -> str:
     """The signature of a notification, made once per message and text."""
     wanted = signing.to_sign_notification(message_id, draft.subject, text, timestamp, topic.arn)
-    found = draft.signatures.get(wanted)
+    key = (topic.signature_version, wanted)
+    found = draft.signatures.get(key)
     if found is None:
         assert topic.signer is not None
-        found = draft.signatures[wanted] = topic.signer.sign(wanted, topic.signature_version)
+        found = draft.signatures[key] = topic.signer.sign(wanted, topic.signature_version)
     return found
 
 

@@ -40,8 +40,8 @@ class Draft:
         self.texts = texts
         self.group, self.deduplication, self.trace = group, deduplication, trace
         self.size = len(message.encode()) + size_of(self.attributes)
-        self.signatures: dict[str, str] = {}
-        """By string to sign: made once however often a transaction's body runs."""
+        self.signatures: dict[tuple[str, str], str] = {}
+        """By version and string to sign: made once however often a transaction's body runs."""
 
     def text(self, protocol: str) -> str:
         """What goes to endpoints of a protocol."""
