@@ -17,6 +17,8 @@ MAX_BYTES = 1 << 20
 MAX_DETAIL_TYPE = 128
 MAX_DEPTH = 250
 """Levels of a detail (AWS: 1,000)."""
+END_OF_TIME_S = 253_402_300_800
+"""The year 10000."""
 _TIME_BYTES = 14
 
 
@@ -76,6 +78,14 @@ def detail_of(entry: dict[str, Any]) -> dict[str, Any]:
     if type(detail) is not dict or too_deep(text, detail):
         raise Refused("MalformedDetail", "Detail is malformed.")
     return detail
+
+
+def time_of(entry: dict[str, Any], now_s: float) -> float:
+    """The time of an event: that of the call unless the entry has one. Raises Refused for what no calendar has."""
+    time_s: float = entry.get("Time", now_s)
+    if not 0 <= time_s < END_OF_TIME_S:
+        raise Refused("InvalidArgument", "Parameter Time is not valid.")
+    return time_s
 
 
 def too_deep(text: str, detail: dict[str, Any]) -> bool:

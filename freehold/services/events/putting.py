@@ -12,7 +12,7 @@ from freehold.rules.patterns import Index, PatternError
 from freehold.services.events import bus_policies, compiled, envelope
 from freehold.services.events.common import Request, Result, invalid
 from freehold.services.events.compiled import CompiledBus
-from freehold.services.events.entries import Refused, check_sizes, detail_of
+from freehold.services.events.entries import Refused, check_sizes, detail_of, time_of
 from freehold.services.events.envelope import Event
 from freehold.services.events.firing import accept_on
 from freehold.services.events.names import BusName, parse_bus
@@ -59,14 +59,13 @@ async def put_events(call: Call, request: Request) -> Result:
 
 
 def _event(call: Call, entry: dict[str, Any], detail: dict[str, Any], now_ms: int) -> Event:
-    time_s = entry.get("Time")
     return envelope.make(
         call.platform.ids.uuid(),
         source=entry["Source"],
         detail_type=entry["DetailType"],
         account=call.account,
         region=call.region,
-        time_s=now_ms / 1000 if time_s is None else time_s,
+        time_s=time_of(entry, now_ms / 1000),
         resources=entry.get("Resources", ()),
         detail=detail,
         trace=entry.get("TraceHeader"),

@@ -58,6 +58,15 @@ async def test_each_entry_fails_by_itself(house: EventBridge) -> None:
 
 
 @scenario
+async def test_the_time_of_an_event_is_one_of_the_calendar(house: EventBridge) -> None:
+    await house.rule("r", {"Arn": QUEUE})
+    times = (0, 253_402_300_799, -1)
+    answer = await house("PutEvents", Entries=[{**entry(), "Time": time_s} for time_s in times])
+    assert [each.get("ErrorCode") for each in answer["Entries"]] == [None, None, "InvalidArgument"]
+    assert {sent.event["time"] for sent in house.to(QUEUE)} == {"1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"}
+
+
+@scenario
 async def test_a_detail_may_be_nested_250_levels(house: EventBridge) -> None:
     await house.rule("r", {"Arn": QUEUE})
 
