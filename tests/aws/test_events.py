@@ -196,7 +196,7 @@ def test_buses_and_rules_are_listed_in_pages_tagged_and_deleted(aws: Clients, ac
         events.list_rules(EventBusName="a")
 
 
-def test_an_http_api_is_called_with_the_parameters_of_the_target(aws: Clients, account: str) -> None:
+def test_an_http_api_is_called_as_the_role_and_with_the_parameters_of_the_target(aws: Clients, account: str) -> None:
     functions, apis = aws("lambda"), aws("apigatewayv2")
     code = "import json\ndef handler(event, context):\n    print('GOT', json.dumps([event['rawPath'], event['headers']\
 .get('x-kind'), event.get('rawQueryString'), json.loads(event['body'])['detail']]))\n    return {'statusCode': 200}\n"
@@ -211,6 +211,9 @@ def test_an_http_api_is_called_with_the_parameters_of_the_target(aws: Clients, a
         FunctionName="api", StatementId="a", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
     )
     api = apis.create_api(Name="a", ProtocolType="HTTP", Target=function)["ApiId"]
+    [route] = apis.get_routes(ApiId=api)["Items"]
+    apis.update_route(ApiId=api, RouteId=route["RouteId"], AuthorizationType="AWS_IAM")
+    dead_url, dead_arn = queue(aws, "dead")
     target = {
         "Arn": f"arn:aws:execute-api:{REGION}:{account}:{api}/$default/POST/orders/*",
         "RoleArn": f"arn:aws:iam::{account}:role/events",
@@ -220,10 +223,14 @@ def test_an_http_api_is_called_with_the_parameters_of_the_target(aws: Clients, a
             "QueryStringParameters": {"q": "1"},
         },
     }
-    rule(aws, "r", target)
+    unsigned = {"Arn": target["Arn"], "DeadLetterConfig": {"Arn": dead_arn}}
+    rule(aws, "r", target, unsigned)
     put(aws, {"n": 7})
     line = printed(aws, "api", "GOT")
     assert json.loads(line.partition("GOT ")[2]) == ["/orders/7", "Order", "q=1", {"n": 7}]
+    [letter] = taken(aws, dead_url)
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert attributes["ERROR_CODE"] == "SDK_CLIENT_ERROR" and "403" in attributes["ERROR_MESSAGE"]
 
 
 SAM = """
