@@ -38,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
     deploy = commands.add_parser("deploy", help="package a SAM or CloudFormation template and deploy it")
     deploy.add_argument("template", nargs="?", default="template.yaml", help="template file or its directory")
     deploy.add_argument("--stack", help="name of the stack (default: the directory's name)")
+    check = commands.add_parser("check", help="verify every invariant of a data directory that no server uses")
+    check.add_argument("--data", metavar="DIR", help="the directory (default .freehold)")
     commands.add_parser("doctor", help="say what this host offers, what is missing, and how to get it")
     return top
 
@@ -65,6 +67,8 @@ def run(command: str, flags: dict[str, Any]) -> None:
         _deploy(flags)
     elif command == "clock":
         _clock(flags)
+    elif command == "check":
+        _check(flags)
     elif command == "doctor":
         from freehold.node.doctor import examine
 
@@ -81,6 +85,16 @@ def _up(flags: dict[str, Any]) -> None:
     try:
         up(config)
     except (CannotServe, StoreError) as problem:
+        _fail(str(problem))
+
+
+def _check(flags: dict[str, Any]) -> None:
+    from freehold.node import checks
+    from freehold.store.base import StoreError
+
+    try:
+        sys.exit(checks.command(load(flags).data))
+    except StoreError as problem:
         _fail(str(problem))
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from freehold.kit.http import Request, Response
     from freehold.ports.call import Call
     from freehold.ports.platform import Platform
+    from freehold.work.checking import Report, Snapshot
     from freehold.work.outbox import Delivery
 
 
@@ -55,6 +56,7 @@ class Manifest:
       is due and nothing runs; says whether anything ran. Asked after every step of a manual clock.
     - `leave(platform)` when the server is about to stop, before it waits for calls that run: end what clients merely wait
       for (long polls).
+    - `check(snapshot, report)`: verifies the invariants of its rows (`freehold check`); says which rows name blobs.
     - `start(platform)` after the store is open (recover, begin background tasks on platform.tasks); `stop(platform)`.
     """
 
@@ -73,5 +75,6 @@ class Manifest:
     ports: Callable[[Platform], Mapping[str, Any]] | None = None
     preflight: Callable[[Platform, Request, str], Awaitable[Response]] | None = None
     leave: Callable[[Platform], None] | None = None
+    check: Callable[[Snapshot, Report], None] | None = None
     start: Callable[[Platform], Awaitable[None]] | None = None
     stop: Callable[[Platform], Awaitable[None]] | None = None

@@ -67,7 +67,9 @@ class Retry(Exception):
 Deliverer = Callable[[Delivery], Awaitable[None]]
 
 
-class _Row(msgspec.Struct, frozen=True, array_like=True):
+class OutboxRow(msgspec.Struct, frozen=True, array_like=True):
+    """The value of a row of the queue."""
+
     payload: bytes | None
     """None: it has a row of its own."""
     first_ms: int
@@ -77,7 +79,9 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     """The member of the group that this queue row stands for."""
 
 
-class _Member(msgspec.Struct, frozen=True, array_like=True):
+class Member(msgspec.Struct, frozen=True, array_like=True):
+    """What waits behind the head of its group."""
+
     id: str
     payload: bytes
     due_ms: int
@@ -108,9 +112,9 @@ class Outbox:
         if self._queues and kind not in self._queues:
             raise ValueError(f"no deliverer for outbox kind {kind!r}")
         if group is None:
-            _put(tx, kind, due_ms, id, _Row(_payload(tx, kind, id, payload), due_ms))
+            _put(tx, kind, due_ms, id, OutboxRow(_payload(tx, kind, id, payload), due_ms))
         else:
-            _add_member(tx, kind, group, _Member(id, payload, due_ms))
+            _add_member(tx, kind, group, Member(id, payload, due_ms))
         tx.wake(_wake(kind))
 
     async def settle(self) -> bool:
@@ -150,7 +154,7 @@ class _Queue:
         self._full = False
         self._landed = 0
         self._lost = False
-        self._ended: list[tuple[bytes, _Row, int | None]] = []
+        self._ended: list[tuple[bytes, OutboxRow, int | None]] = []
         self._recording: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._alarm = Alarm(store, clock, _wake(kind))
@@ -181,7 +185,7 @@ class _Queue:
             page = await self._store.read(lambda tx, start=start: tx.scan(start, end, limit=_PAGE))  # type: ignore[misc]
             if landed != self._landed:
                 continue  # this page may show deliveries whose end was recorded while it was read
-            fresh = [(key, msgspec.msgpack.decode(value, type=_Row)) for key, value in page if key not in self._flying]
+            fresh = [(key, msgspec.msgpack.decode(value, type=OutboxRow)) for key, value in page if key not in self._flying]
             for key, row in fresh:
                 if len(self._flying) >= self._concurrency or self._flying_bytes >= FLYING_BYTES:
                     return True, None
@@ -200,14 +204,14 @@ class _Queue:
         later = await self._store.read(lambda tx: tx.scan(start, end, limit=1))
         return _due(later[0][0]) if later else None
 
-    def _launch(self, key: bytes, row: _Row, payload: bytes) -> None:
+    def _launch(self, key: bytes, row: OutboxRow, payload: bytes) -> None:
         self._flying.add(key)
         self._flying_bytes += len(payload)
         task = self._tasks.spawn(f"outbox: {self._kind}", self._perform(key, row, payload))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _perform(self, key: bytes, row: _Row, payload: bytes) -> None:
+    async def _perform(self, key: bytes, row: OutboxRow, payload: bytes) -> None:
         id = _id(key)
         delivery = Delivery(id, payload, row.attempt + 1, row.first_ms, self._kind, row.group)
         after_ms: int | None = None
@@ -248,7 +252,7 @@ class _Queue:
         finally:
             self._recording = None
 
-    def _batch(self) -> list[tuple[bytes, _Row, int | None]]:
+    def _batch(self) -> list[tuple[bytes, OutboxRow, int | None]]:
         """Ends that fit into one transaction: the end of a group's head writes its follower."""
         groups, count = 0, 0
         for _, row, after_ms in self._ended[:_FINISH]:
@@ -259,13 +263,13 @@ class _Queue:
         batch, self._ended = self._ended[:count], self._ended[count:]
         return batch
 
-    def _recorder(self, batch: list[tuple[bytes, _Row, int | None]], now: int) -> Callable[[Tx], None]:
+    def _recorder(self, batch: list[tuple[bytes, OutboxRow, int | None]], now: int) -> Callable[[Tx], None]:
         def body(tx: Tx) -> None:
             self._lease.check(tx)
             for key, row, after_ms in batch:
                 tx.delete(key)
                 if after_ms is not None:
-                    again = _Row(row.payload, row.first_ms, row.attempt + 1, row.group, row.place)
+                    again = OutboxRow(row.payload, row.first_ms, row.attempt + 1, row.group, row.place)
                     _put(tx, self._kind, now + after_ms, _id(key), again)
                     continue
                 if row.payload is None:
@@ -327,11 +331,11 @@ def _payload(tx: Tx, kind: str, id: str, payload: bytes) -> bytes | None:
     return None
 
 
-def _put(tx: Tx, kind: str, due_ms: int, id: str, row: _Row) -> None:
+def _put(tx: Tx, kind: str, due_ms: int, id: str, row: OutboxRow) -> None:
     tx.put(pack("outbox", "q", kind, due_ms, id), msgspec.msgpack.encode(row))
 
 
-def _add_member(tx: Tx, kind: str, group: bytes, member: _Member) -> None:
+def _add_member(tx: Tx, kind: str, group: bytes, member: Member) -> None:
     """The head of a group goes into the queue, followers wait in the group's rows."""
     counter = pack("outbox", "n", kind, group)
     last = tx.get(counter)
@@ -343,7 +347,7 @@ def _add_member(tx: Tx, kind: str, group: bytes, member: _Member) -> None:
             kind,
             member.due_ms,
             member.id,
-            _Row(_payload(tx, kind, member.id, member.payload), member.due_ms, 0, group, place),
+            OutboxRow(_payload(tx, kind, member.id, member.payload), member.due_ms, 0, group, place),
         )
     else:
         tx.put(pack("outbox", "g", kind, group, place), msgspec.msgpack.encode(member))
@@ -356,14 +360,14 @@ def _next_member(tx: Tx, kind: str, group: bytes, place: int) -> None:
     if value is None:
         tx.delete(pack("outbox", "n", kind, group))
         return
-    member = msgspec.msgpack.decode(value, type=_Member)
+    member = msgspec.msgpack.decode(value, type=Member)
     tx.delete(following)
     _put(
         tx,
         kind,
         member.due_ms,
         member.id,
-        _Row(_payload(tx, kind, member.id, member.payload), member.due_ms, 0, group, place + 1),
+        OutboxRow(_payload(tx, kind, member.id, member.payload), member.due_ms, 0, group, place + 1),
     )
 
 

@@ -36,7 +36,9 @@ Name = tuple[str, bytes]
 """(owner, key)"""
 
 
-class _Row(msgspec.Struct, frozen=True, array_like=True):
+class TimerRow(msgspec.Struct, frozen=True, array_like=True):
+    """The value of a row of `by`."""
+
     due_ms: int
     claim: int = 0
 
@@ -63,20 +65,20 @@ class Timers:
         by = pack("timer", "by", owner, key)
         value = tx.get(by)
         if value is not None:
-            old = msgspec.msgpack.decode(value, type=_Row)
+            old = msgspec.msgpack.decode(value, type=TimerRow)
             if old.due_ms != due_ms:
                 tx.delete(pack("timer", "due", old.due_ms, owner, key))
         if due_ms is None:
             tx.delete(by)
             return
-        tx.put(by, msgspec.msgpack.encode(_Row(due_ms)))
+        tx.put(by, msgspec.msgpack.encode(TimerRow(due_ms)))
         tx.put(pack("timer", "due", due_ms, owner, key), b"")
         tx.wake(_WAKE)
 
     def due(self, tx: ReadTx, owner: str, key: bytes) -> int | None:
         """When (owner, key) is due next."""
         value = tx.get(pack("timer", "by", owner, key))
-        return None if value is None else msgspec.msgpack.decode(value, type=_Row).due_ms
+        return None if value is None else msgspec.msgpack.decode(value, type=TimerRow).due_ms
 
     async def settle(self) -> bool:
         """Return when nothing is due and no handler runs; says whether there was anything."""
@@ -168,7 +170,7 @@ class Timers:
     def _conclude(self, tx: Tx, name: Name, claim: int, following: int | None) -> None:
         value = tx.get(pack("timer", "by", *name))
         if value is not None:
-            row = msgspec.msgpack.decode(value, type=_Row)
+            row = msgspec.msgpack.decode(value, type=TimerRow)
             if row.claim != claim:
                 following = row.due_ms if following is None else min(following, row.due_ms)
         self.set(tx, *name, following)
@@ -185,8 +187,8 @@ def _claim(tx: Tx, name: Name, claim: int, now: int) -> bool:
     value = tx.get(by)
     if value is None:
         return False
-    row = msgspec.msgpack.decode(value, type=_Row)
+    row = msgspec.msgpack.decode(value, type=TimerRow)
     if row.due_ms > now:
         return False
-    tx.put(by, msgspec.msgpack.encode(_Row(row.due_ms, claim)))
+    tx.put(by, msgspec.msgpack.encode(TimerRow(row.due_ms, claim)))
     return True

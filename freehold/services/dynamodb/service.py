@@ -7,7 +7,7 @@ import asyncio
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
-from freehold.services.dynamodb import batches, idempotency, items, jobs, queries, settings, tables, transactions
+from freehold.services.dynamodb import batches, check, idempotency, items, jobs, queries, settings, tables, transactions
 from freehold.services.dynamodb.resources import TYPES
 
 _SWEEP_SECONDS = 60
@@ -46,4 +46,5 @@ MANIFEST = Manifest(
     prefix="dynamodb",
     types=TYPES,
     start=start,
+    check=check.check,
 )

@@ -12,6 +12,7 @@ from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
 from freehold.services.lambda_ import (
     aliases,
+    check,
     concurrency,
     download,
     fixed,
@@ -131,4 +132,5 @@ MANIFEST = Manifest(
     ports=_ports,
     start=_start,
     stop=_stop,
+    check=check.check,
 )

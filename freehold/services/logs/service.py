@@ -5,7 +5,7 @@ from __future__ import annotations
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.logs import events, groups, resource_policies, streams, sweeping, tail
+from freehold.services.logs import check, events, groups, resource_policies, streams, sweeping, tail
 from freehold.services.logs.model import Space, group_arn, group_name, stream_arn
 from freehold.services.logs.port import LogGroupsPort
 from freehold.services.logs.resources import TYPES
@@ -43,4 +43,5 @@ MANIFEST = Manifest(
     timers={sweeping.OWNER: sweeping.due},
     ports=lambda platform: {"log_groups": LogGroupsPort()},
     start=sweeping.forget_tails,
+    check=check.check,
 )

@@ -11,6 +11,7 @@ from freehold.ports.platform import Platform
 from freehold.services.s3 import (
     announcing,
     buckets,
+    check,
     configurations,
     copying,
     cors,
@@ -120,4 +121,5 @@ MANIFEST = Manifest(
     control={"s3-notifications": undelivered},
     preflight=cors.preflight,
     start=start,
+    check=check.check,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.sqs import messages, moves, permissions, queues, sweeping, timing
+from freehold.services.sqs import check, messages, moves, permissions, queues, sweeping, timing
 from freehold.services.sqs.catalog import leave, place_of
 from freehold.services.sqs.port import QueuesPort
 from freehold.services.sqs.resources import TYPES
@@ -38,4 +38,5 @@ MANIFEST = Manifest(
     timers={timing.OWNER: sweeping.due},
     leave=leave,
     ports=lambda platform: {"queues": QueuesPort(platform)},
+    check=check.check,
 )
