@@ -55,13 +55,10 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def package(template: dict[str, Any], base: Path, s3: Any, bucket: str) -> int:
-    """Upload local code and point the template at it. Returns the number of packages."""
+    """Upload local code and point the template at it, in SAM's Globals too. Returns the number of packages."""
     uploaded: dict[Path, str] = {}
-    resources = template.get("Resources") if isinstance(template, dict) else None
-    for resource in resources.values() if isinstance(resources, dict) else ():
-        kind = resource.get("Type") if isinstance(resource, dict) else None
+    for kind, properties in _described(template):
         for name in LOCAL_CODE.get(kind, ()) if isinstance(kind, str) else ():
-            properties = resource.get("Properties")
             where = properties.get(name) if isinstance(properties, dict) else None
             if not isinstance(where, str) or where.startswith(("s3://", "http://", "https://")):
                 continue
@@ -75,8 +72,19 @@ def package(template: dict[str, Any], base: Path, s3: Any, bucket: str) -> int:
                 uploaded[path] = key
             key = uploaded[path]
             target = {"S3Bucket": bucket, "S3Key": key} if name in AS_S3_OBJECT else f"s3://{bucket}/{key}"
-            resource["Properties"][name] = target
+            properties[name] = target
     return len(uploaded)
+
+
+def _described(template: Any) -> Iterator[tuple[Any, Any]]:
+    """Type and properties of each resource, and of what SAM's Globals say."""
+    sections = template if isinstance(template, dict) else {}
+    resources, shared = sections.get("Resources"), sections.get("Globals")
+    for resource in resources.values() if isinstance(resources, dict) else ():
+        if isinstance(resource, dict):
+            yield resource.get("Type"), resource.get("Properties")
+    for name, properties in shared.items() if isinstance(shared, dict) else ():
+        yield f"AWS::Serverless::{name}", properties
 
 
 def deploy(session: boto3.Session, endpoint: str, template_file: Path, stack: str) -> dict[str, str]:

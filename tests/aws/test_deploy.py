@@ -57,6 +57,17 @@ def test_an_application_with_local_code_is_deployed_and_updated(server: Server, 
     assert deploy(server.url, account, str(tmp_path / "shop")).stdout == done.stdout, "nothing to do"
 
 
+def test_code_that_globals_name_is_packaged(server: Server, account: str, tmp_path: Path) -> None:
+    write(tmp_path / "shop", "shared")
+    template = TEMPLATE.replace("      CodeUri: source\n", "")
+    shared = "Globals: {Function: {CodeUri: source}}\n"
+    (tmp_path / "shop" / "template.yaml").write_text(shared + template)
+    done = deploy(server.url, account, str(tmp_path / "shop"))
+    assert done.returncode == 0, done
+    with urllib.request.urlopen(f"{server.url}/_apis/{done.stdout.split(' = ')[1].strip()}/hello") as got:
+        assert got.read().decode() == "shared"
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [
