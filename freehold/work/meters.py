@@ -55,11 +55,13 @@ class Meters:
         self._now_ms = clock.now_ms
         self._buckets: dict[tuple[object, ...], _Bucket] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = asyncio.Lock()
         self._swept_day = -1
 
     async def start(self) -> None:
         """Nothing runs until something is added."""
+        self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
         if self._timer is not None:
@@ -68,7 +70,10 @@ class Meters:
         await self.flush()
 
     def add(self, account: str, region: str, meter: str, value: float, **dimensions: str) -> None:
-        """Count `value` (its unit belongs to the meter's name). Call it on the event loop; it never blocks."""
+        """Count `value` (its unit belongs to the meter's name). It never blocks.
+
+        Bodies of transactions may call it, also where an engine runs them in threads.
+        """
         key = (self._now_ms() // MINUTE_MS, account, region, meter, *dimensions.items())
         bucket = self._buckets.get(key)
         if bucket is not None:
@@ -81,6 +86,14 @@ class Meters:
             return
         self._buckets[key] = _Bucket(1, value, value, value)
         if self._timer is None:
+            try:
+                self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._ring)
+            except RuntimeError:  # in a thread of the store's
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(self._arm)
+
+    def _arm(self) -> None:
+        if self._timer is None and not self._tasks.closed:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._ring)
 
     def _ring(self) -> None:

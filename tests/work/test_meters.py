@@ -72,3 +72,16 @@ def test_nothing_is_lost_at_close():
         assert len(await meters.read(*ME, "Count", clock.now_ms(), clock.now_ms() + 1)) == 1
 
     asyncio.run(main())
+
+
+def test_a_body_in_a_thread_counts_too():
+    async def main():
+        _, clock, meters = house()
+        await meters.start()
+        await asyncio.to_thread(meters.add, *ME, "Count", 1)
+        await asyncio.sleep(0)
+        assert meters._timer is not None  # it will be written without anybody's asking
+        await meters.close()
+        assert len(await meters.read(*ME, "Count", clock.now_ms(), clock.now_ms() + 1)) == 1
+
+    asyncio.run(main())
