@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_ANSWER = 10 << 20
+MAX_CONNECTIONS = 1_024
+"""More than the outbox has deliveries under way: slow endpoints must not keep others waiting for a connection."""
+KEPT_CONNECTIONS = 128
 
 
 class Unreached(Exception):
@@ -59,7 +62,8 @@ class Outgoing:
         if not url.startswith(("http://", "https://")):
             raise Unreached("only http and https endpoints can be called")
         if self._client is None:
-            self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False)
+            limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS)
+            self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits)
             # It would log whole addresses, and a query may hold a secret.
             logging.getLogger("httpx").setLevel(logging.WARNING)
         given = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
