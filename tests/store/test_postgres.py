@@ -209,6 +209,24 @@ def test_a_commit_without_an_answer_is_asked_for(
     on_nodes(check)
 
 
+def test_bodies_that_gathered_share_a_transaction(on_nodes: OnNodes, url: str) -> None:
+    """And one that looks for what another one of its group appended is run in the next."""
+
+    async def check(first: PostgresStore, second: PostgresStore) -> None:
+        await asyncio.gather(*(first.transact(lambda tx, n=n: tx.put(b"%d" % n, b"")) for n in range(200)))
+        (transactions,) = execute(url, f"SELECT max(last) FROM {SCHEMA}.outcomes")[0]
+        assert 1 <= transactions < 50
+
+        def appended(tx: Tx) -> int:
+            tx.append(b"log/", b"")
+            return len(tx.scan(b"log/", b"log0"))
+
+        assert await asyncio.gather(*(first.transact(appended) for _ in range(5))) == [0, 1, 2, 3, 4]
+        assert execute(url, f"SELECT max(last) FROM {SCHEMA}.outcomes") == [(transactions + 5,)]
+
+    on_nodes(check)
+
+
 def test_endless_conflicts_are_told(on_nodes: OnNodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "RETRIES", 3)
 
