@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from freehold.store.base import Contended, StoreBusy, StoreError, StoreTooNew, StoreUnusable, Tx
+from freehold.store.base import Contended, ReadTx, StoreBusy, StoreError, StoreTooNew, StoreUnusable, Tx
 from tests.postgres_server import Cluster, binaries, cluster
 
 psycopg = pytest.importorskip("psycopg")
@@ -74,6 +74,18 @@ def add(tx: Tx) -> int:
     return count
 
 
+def putting(key: bytes) -> Callable[[Tx], None]:
+    return lambda tx: tx.put(key, b"")
+
+
+def appending(value: bytes) -> Callable[[Tx], object]:
+    return lambda tx: tx.append(b"log/", value)
+
+
+def scanning(start: bytes) -> Callable[[ReadTx], list[tuple[bytes, bytes]]]:
+    return lambda tx: tx.scan(start, b"log0")
+
+
 def test_what_one_node_commits_the_other_sees(on_nodes: OnNodes) -> None:
     async def check(first: PostgresStore, second: PostgresStore) -> None:
         for n in range(1, 21):
@@ -97,7 +109,7 @@ def test_a_tail_misses_no_row_of_any_node(on_nodes: OnNodes) -> None:
 
     async def producer(store: PostgresStore, name: int) -> None:
         for n in range(40):
-            await store.transact(lambda tx, n=n: tx.append(b"log/", b"%d/%d" % (name, n)))
+            await store.transact(appending(b"%d/%d" % (name, n)))
 
     async def check(first: PostgresStore, second: PostgresStore) -> None:
         producing = [asyncio.create_task(producer((first, second)[name % 2], name)) for name in range(6)]
@@ -106,7 +118,7 @@ def test_a_tail_misses_no_row_of_any_node(on_nodes: OnNodes) -> None:
         while not done:
             done = all(task.done() for task in producing)
             start = tailed[-1][0] + b"\0" if tailed else b"log/"
-            tailed += await first.read(lambda tx, start=start: tx.scan(start, b"log0"))
+            tailed += await first.read(scanning(start))
         await asyncio.gather(*producing)
         assert tailed == await second.read(lambda tx: tx.scan(b"log/", b"log0"))
         assert len(tailed) == 6 * 40
@@ -156,7 +168,7 @@ def test_a_restart_loses_nothing_that_was_acknowledged(on_nodes: OnNodes, server
         async def client(store: PostgresStore, name: int) -> None:
             for n in range(60):
                 number = name * 1_000 + n
-                await store.transact(lambda tx, number=number: tx.append(b"log/", b"%d" % number))
+                await store.transact(appending(b"%d" % number))
                 acknowledged.append(number)
 
         clients = [asyncio.create_task(client((first, second)[name % 2], name)) for name in range(4)]
@@ -213,7 +225,7 @@ def test_bodies_that_gathered_share_a_transaction(on_nodes: OnNodes, url: str) -
     """And one that looks for what another one of its group appended is run in the next."""
 
     async def check(first: PostgresStore, second: PostgresStore) -> None:
-        await asyncio.gather(*(first.transact(lambda tx, n=n: tx.put(b"%d" % n, b"")) for n in range(200)))
+        await asyncio.gather(*(first.transact(putting(b"%d" % n)) for n in range(200)))
         (transactions,) = execute(url, f"SELECT max(last) FROM {SCHEMA}.outcomes")[0]
         assert 1 <= transactions < 50
 
