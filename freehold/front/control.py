@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from freehold import __version__
-from freehold.front import body, clock
+from freehold.front import body, clock, snapshot
 from freehold.front.body import Receive
 from freehold.front.offer import Offer
 from freehold.kit.http import Request, Response
@@ -18,7 +18,7 @@ MAX_CONTROL_BODY = 1 << 20
 
 
 async def respond(platform: Platform, offer: Offer, request: Request, receive: Receive) -> Response:
-    """Answer one control request: GET health, services, isolation, traces, clock; POST clock."""
+    """Answer one control request: GET health, services, isolation, traces, clock; POST clock, snapshot."""
     request.body = await body.read(request, receive, MAX_CONTROL_BODY)
     what = request.path.removeprefix("/_freehold").strip("/") or "health"
     if what == "health":
@@ -27,6 +27,8 @@ async def respond(platform: Platform, offer: Offer, request: Request, receive: R
         return _json({"message": "The control API of a guarded server takes requests signed by its root only."}, 403)
     if what == "clock" and request.method in ("GET", "POST"):
         return await clock.respond(platform, request)
+    if what == "snapshot" and request.method == "POST":
+        return await snapshot.respond(platform, request)
     if request.method != "GET":
         return _json({"message": "Method Not Allowed"}, 405)
     if what == "services":

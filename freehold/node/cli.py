@@ -40,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     deploy.add_argument("--stack", help="name of the stack (default: the directory's name)")
     check = commands.add_parser("check", help="verify every invariant of a data directory that no server uses")
     check.add_argument("--data", metavar="DIR", help="the directory (default .freehold)")
+    snapshot = commands.add_parser("snapshot", help="copy an installation, running or not, into a new directory")
+    snapshot.add_argument("directory", metavar="DIR", help="where to; must not be there yet")
+    snapshot.add_argument("--data", metavar="DIR", help="the data directory (default: the running server's, .freehold)")
+    restore = commands.add_parser("restore", help="put a snapshot into an empty data directory and check it")
+    restore.add_argument("snapshot", metavar="SNAPSHOT", help="a directory that `freehold snapshot` made")
+    restore.add_argument("--data", metavar="DIR", help="where to (default .freehold)")
     commands.add_parser("doctor", help="say what this host offers, what is missing, and how to get it")
     return top
 
@@ -69,6 +75,8 @@ def run(command: str, flags: dict[str, Any]) -> None:
         _clock(flags)
     elif command == "check":
         _check(flags)
+    elif command in ("snapshot", "restore"):
+        _snapshot(command, flags)
     elif command == "doctor":
         from freehold.node.doctor import examine
 
@@ -95,6 +103,23 @@ def _check(flags: dict[str, Any]) -> None:
     try:
         sys.exit(checks.command(load(flags).data))
     except StoreError as problem:
+        _fail(str(problem))
+
+
+def _snapshot(command: str, flags: dict[str, Any]) -> None:
+    from pathlib import Path
+
+    from freehold.node import snapshots
+    from freehold.store.base import StoreError
+    from freehold.work.snapshots import SnapshotError
+
+    config = load(flags)
+    try:
+        if command == "restore":
+            sys.exit(snapshots.restore(Path(flags["snapshot"]), config.data))
+        named = flags["data"] is not None
+        print(snapshots.snapshot(endpoint(), config, Path(flags["directory"]), data_named=named))
+    except (SnapshotError, StoreError, OSError) as problem:
         _fail(str(problem))
 
 

@@ -16,7 +16,8 @@ before it, it may run more than once, and a body that raises leaves nothing behi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
 
 from freehold.store.limits import MAX_SCAN, MAX_SCAN_BYTES
 
@@ -142,4 +143,14 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was begun and release everything."""
+        ...
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """A store that lies in a directory and can copy itself while it is used."""
+
+    def copy_to(self, directory: Path, stop: Callable[[], bool]) -> None:
+        """Write a synced copy, of one commit, into `directory`; in a thread. `stop` is asked now and then: when it says so,
+        raise InterruptedError."""
         ...

@@ -13,6 +13,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -71,6 +72,7 @@ class Blobs:
         self._files = Files(self._temporary or directory or Path(), durable=directory is not None)
         self._tasks = Tasks()
         self._pins: dict[str, int] = {}
+        self._holds = 0
 
     async def start(self) -> None:
         """Take up releases that a crash interrupted, sweep what nobody claimed, and watch for more."""
@@ -212,6 +214,8 @@ class Blobs:
     async def collect(self, *, grace: float = 0.0) -> int:
         """Remove the files of committed releases, `grace` seconds after they are seen; says how many blobs went."""
         released = await self._released()
+        if self._holds:
+            return 0  # what was listed before a hold began is released in every snapshot taken under it
         if released and grace:
             await asyncio.sleep(grace)
         gone = 0
@@ -247,12 +251,21 @@ class Blobs:
             while True:
                 while await self.collect(grace=GRACE_S):
                     pass
-                await watch.wait(600 if not self._pins else GRACE_S)
+                await watch.wait(GRACE_S if self._pins or self._holds else 600)
 
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(ORPHAN_S)
             await self.sweep(before=self._clock.wall() - ORPHAN_S)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """While a snapshot is taken: no file goes that is released from now on."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
 
     def pin(self, blob: Blob) -> None:
         """Keep the files of a blob that is being read, even if it is released meanwhile."""

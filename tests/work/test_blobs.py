@@ -215,3 +215,20 @@ def test_the_file_is_complete_and_named_before_write_returns(tmp_path, monkeypat
         await blobs.close()
 
     asyncio.run(main())
+
+
+def test_while_held_no_released_file_goes(tmp_path):
+    async def main():
+        store = memory_store()
+        blobs = await open_blobs(tmp_path, store)
+        blob = await blobs.write(big(INLINE + 1))
+        await store.transact(lambda tx: blobs.claim(tx, blob))
+        async with blobs.held():
+            await store.transact(lambda tx: blobs.release(tx, blob))
+            assert await blobs.collect() == 0
+            assert await blobs.read_all(blob) == big(INLINE + 1)
+        assert await blobs.collect() == 1
+        assert files(tmp_path) == []
+        await blobs.close()
+
+    asyncio.run(main())

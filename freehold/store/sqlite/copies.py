@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import apsw
 
@@ -20,12 +21,17 @@ _PAGES = 256
 
 
 @contextmanager
-def looking(directory: Path) -> Iterator[tuple[apsw.Connection, ReadTx]]:
-    """One snapshot of the store in a directory, which stays as it is. Raises StoreUnusable, StoreTooNew."""
+def looking(directory: Path, *, settled: bool = False) -> Iterator[tuple[apsw.Connection, ReadTx]]:
+    """One snapshot of the store in a directory, which stays as it is. `settled`: it is a fresh copy, without a log.
+
+    Raises StoreUnusable, StoreTooNew.
+    """
     file = directory / FILE
     if not file.is_file():
         raise StoreUnusable(f"{directory} has no {FILE}: it is not a data directory of Freehold")
-    connection = schema.connect(file)
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    settled_name = f"file:{quote(str(file.absolute()))}?immutable=1"
+    connection = apsw.Connection(settled_name, flags=flags) if settled else schema.connect(file)
     try:
         # The log is not moved into the database when this connection closes: what is looked at is not changed.
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

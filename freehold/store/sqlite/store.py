@@ -18,7 +18,7 @@ import apsw
 
 from freehold.store.base import ReadTx, StoreError, Tx
 from freehold.store.overlay import Overlay, View
-from freehold.store.sqlite import schema
+from freehold.store.sqlite import copies, schema
 from freehold.store.sqlite.cache import CachedTable, DurableTable
 from freehold.store.sqlite.checkpoint import Checkpoints
 from freehold.store.sqlite.readers import Gate, Readers
@@ -46,6 +46,7 @@ class SqliteStore:
     ):
         file = directory / "store.db"
         self._lock = lock
+        self._directory = directory
         self._connection = schema.connect(file)
         self._writing = writer
         table = KvTable(self._connection)
@@ -173,6 +174,10 @@ class SqliteStore:
 
     def rouse(self) -> None:
         self._watches.wake_all()
+
+    def copy_to(self, directory: Path, stop: Callable[[], bool]) -> None:
+        """As `Copies` says. The log grows while it lasts: about as much as is written meanwhile."""
+        copies.copy(self._directory, directory, stop=stop)
 
     async def close(self) -> None:
         if self._closed:
