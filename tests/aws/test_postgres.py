@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +12,8 @@ import pytest
 
 from freehold.testing import Freehold
 from tests import postgres_server
-from tests.aws.conftest import ROOT
 from tests.aws.test_scheduler import role
+from tests.aws.test_up import refused
 
 pytest.importorskip("psycopg")
 
@@ -64,21 +62,8 @@ def test_a_second_server_takes_over_when_the_first_is_killed(tmp_path: Path, clu
         Target={"Arn": arn, "RoleArn": role(first.client), "Input": "on time"},
     )
 
-    command = [
-        sys.executable,
-        "-m",
-        "freehold",
-        "up",
-        "--port",
-        "0",
-        "--data",
-        str(tmp_path / "second"),
-        "--store",
-        url,
-    ]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert refused.returncode == 1
-    assert "the database is in use by another Freehold (on this host, since " in refused.stderr
+    line = refused("--port", "0", "--data", str(tmp_path / "second"), "--store", url)
+    assert "the database is in use by another Freehold (on this host, since " in line
 
     first.kill()
     second = freehold(tmp_path / "second", url)
@@ -118,3 +103,9 @@ def test_calls_wait_while_the_database_restarts(tmp_path: Path, cluster: postgre
         assert len(acknowledged) == 120
     finally:
         server.stop()
+
+
+def test_a_database_that_is_not_there(tmp_path: Path) -> None:
+    url = "postgresql://somebody:secret@/nothing?host=/nowhere"
+    line = refused("--port", "0", "--data", str(tmp_path), FREEHOLD_STORE=url)
+    assert "PostgreSQL cannot be reached" in line and "secret" not in line

@@ -174,6 +174,8 @@ def test_a_directory_that_is_not_writable(tmp_path: Path) -> None:
         (("--bind", "0.0.0.0"), {}, "Add --guarded"),
         (("--account", "12"), {}, "12 digits"),
         (("--region", "nowhere"), {}, "like us-east-1"),
+        (("--store", "mysql://host"), {}, "a URL like postgresql://"),
+        (("--store", "postgresql://host/db", "--ephemeral"), {}, "choose either --ephemeral or --store"),
         ((), {"FREEHOLD_PORT": "x"}, "port must be a number"),
         ((), {"FREEHOLD_GUARDED": "perhaps"}, "guarded must be true or false"),
     ],
