@@ -36,16 +36,17 @@ def test_an_accepted_event_survives_a_kill(tmp_path: Path) -> None:
     running = start(tmp_path / "data")
     try:
         client = running.client("lambda")
-        make(client, "000000000000", source="def handler(event, context): print('ran', event)")
-        client.put_function_concurrency(FunctionName="hello", ReservedConcurrentExecutions=0)
-        answer = client.invoke(FunctionName="hello", InvocationType="Event", Payload=b'{"n": 1}')
-        assert answer["StatusCode"] == 202
+        source = "import time\ndef handler(event, context):\n    time.sleep(event['s'])\n    print('ran', event)"
+        make(client, "000000000000", source=source)
+        client.put_function_concurrency(FunctionName="hello", ReservedConcurrentExecutions=1)
+        for payload in (b'{"s": 2}', b'{"s": 0}'):  # the second waits for the first
+            answer = client.invoke(FunctionName="hello", InvocationType="Event", Payload=payload)
+            assert answer["StatusCode"] == 202
         running.process.kill()
         running.process.wait()
         running = start(tmp_path / "data")
         client, logs = running.client("lambda"), running.client("logs")
         assert client.get_function(FunctionName="hello")["Configuration"]["State"] == "Active"
-        client.delete_function_concurrency(FunctionName="hello")
         deadline, seen = time.monotonic() + 30, False
         while not seen and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -53,7 +54,7 @@ def test_an_accepted_event_survives_a_kill(tmp_path: Path) -> None:
                 events = logs.filter_log_events(logGroupName="/aws/lambda/hello")["events"]
             except logs.exceptions.ResourceNotFoundException:
                 continue
-            seen = any(event["message"] == "ran {'n': 1}\n" for event in events)
+            seen = any(event["message"] == "ran {'s': 0}\n" for event in events)
         assert seen
     finally:
         stop(running)

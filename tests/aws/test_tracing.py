@@ -73,7 +73,7 @@ def test_who_calls_leaves_the_decision_to_the_function(
     client.add_permission(FunctionName=arn, StatementId="s", Action="lambda:*", Principal="apigateway.amazonaws.com")
     again = way(aws, server, arn)
     parts = fields(again())
-    assert set(parts) == {"Root", "Parent", "Sampled"}
+    assert set(parts) == {"Root", "Parent", "Sampled", "Lineage"}  # the last is what recursion is detected by
     if mode == "PassThrough":
         assert parts["Sampled"] == "0" and traces(server, account) == []
         return
