@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from freehold.store.base import Contended, ReadTx, StoreBusy, StoreError, StoreTooNew, StoreUnusable, Tx
+from freehold.store.base import Contended, ReadTx, Stamp, StoreBusy, StoreError, StoreTooNew, StoreUnusable, Tx
 from tests.postgres_server import Cluster, binaries, cluster
 
 psycopg = pytest.importorskip("psycopg")
@@ -206,15 +206,16 @@ def test_a_commit_without_an_answer_is_asked_for(
 
         runs: list[int] = []
 
-        def body(tx: Tx) -> int:
+        def body(tx: Tx) -> Stamp:
             tx.put(b"a", b"")
             tx.delete(b"b")
             runs.append(add(tx))
-            return runs[-1]
+            return tx.append(b"log/", b"")
 
         monkeypatch.setattr(session.Session, "queue", breaking)
-        assert await first.transact(body) == 2
+        stamp = await first.transact(body)
         monkeypatch.undo()
+        assert await second.read(scanning(b"log/")) == [(b"log/" + stamp.value, b"")]
         assert broken and len(runs) == (1 if committed else 2)
         assert await second.read(lambda tx: tx.get(b"count")) == b"2"
 

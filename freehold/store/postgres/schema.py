@@ -21,7 +21,8 @@ TABLES = f"""
 CREATE TABLE kv (k bytea PRIMARY KEY, v bytea NOT NULL)
   WITH (autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE kv ALTER v SET STORAGE EXTERNAL;
-CREATE TABLE outcomes (session bytea PRIMARY KEY, last bigint NOT NULL, written timestamptz NOT NULL) WITH (fillfactor = 20);
+CREATE TABLE outcomes (session bytea PRIMARY KEY, last bigint NOT NULL, stamp bigint, written timestamptz NOT NULL)
+  WITH (fillfactor = 20);
 CREATE TABLE meta (name text PRIMARY KEY, value bigint NOT NULL);
 CREATE SEQUENCE stamps START {BLOCK} INCREMENT {BLOCK};
 INSERT INTO meta VALUES ('version', {VERSION}), ('epoch', 1);

@@ -55,13 +55,20 @@ PUT = Statement(
     b"put", b"INSERT INTO kv SELECT * FROM unnest($1, $2) ON CONFLICT (k) DO UPDATE SET v=excluded.v", (BYTEAS, BYTEAS)
 )
 DELETE = Statement(b"delete", b"DELETE FROM kv WHERE k = ANY($1)", (BYTEAS,))
+
+
 # Fails (division by zero) where the epoch has ended: see ownership.py.
-MARK = Statement(
-    b"mark",
-    b"WITH marked AS (UPDATE outcomes SET last=$2, written=now() WHERE session=$1 "
-    b"AND (SELECT value FROM meta WHERE name='epoch') = $3 RETURNING 1) SELECT 1 / count(*) FROM marked",
-    (BYTEA, INT8, INT8),
-)
+def _mark(name: bytes, stamp: bytes) -> Statement:
+    return Statement(
+        name,
+        b"WITH marked AS (UPDATE outcomes SET last=$2, stamp=%s, written=now() WHERE session=$1 "
+        b"AND (SELECT value FROM meta WHERE name='epoch') = $3 RETURNING 1) SELECT 1 / count(*) FROM marked" % stamp,
+        (BYTEA, INT8, INT8),
+    )
+
+
+MARK = _mark(b"mark", b"NULL")
+MARK_STAMPED = _mark(b"mark_stamped", b"currval('stamps')")
 NOT_MARKED = "22012"
 LOCK_LANES = Statement(b"lanes", b"SELECT pg_advisory_lock(1, lane) FROM unnest($1) AS lane", (INT4S,))
 UNLOCK = Statement(b"unlock", b"SELECT pg_advisory_unlock_all()")
@@ -75,7 +82,7 @@ APPEND = Statement(
 )
 
 READING = (BEGIN, BEGIN_READ, COMMIT, ROLLBACK, GET, GET_MANY, KEYS, FIRST, LAST, FORWARD, BACKWARD)
-WRITING = (PUT, DELETE, MARK, LOCK_LANES, UNLOCK, LOCK_LOGS, STAMP, APPEND)
+WRITING = (PUT, DELETE, MARK, MARK_STAMPED, LOCK_LANES, UNLOCK, LOCK_LOGS, STAMP, APPEND)
 
 
 def int4(number: int) -> bytes:

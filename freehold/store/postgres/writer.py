@@ -19,7 +19,7 @@ from freehold.kit.ids import Ids
 from freehold.store.base import CommitUnknown, Contended, StoreError
 from freehold.store.overlay import Overlay
 from freehold.store.postgres import table
-from freehold.store.postgres.group import MAX_BODIES, MAX_LANES, GroupLayer, Job
+from freehold.store.postgres.group import MAX_BODIES, MAX_LANES, Append, GroupLayer, Job
 from freehold.store.postgres.session import (
     BYTEAS,
     SESSION,
@@ -92,6 +92,9 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._stopping = False
         self._session: Session | None = None
+        self._number = 0
+        self._appends: list[Append] = []
+        """Of the last attempt, for when its outcome has to be asked for."""
         self._born: object = None
         self.landed: Callable[[list[Job]], None] = lambda jobs: None
         self._connect(connector.open())
@@ -253,14 +256,19 @@ class Writer:
                 session.queue(table.PUT, array(BYTEAS, written), array(BYTEAS, values))
             if deleted:
                 session.queue(table.DELETE, array(BYTEAS, deleted))
+        self._appends = appends
+        mark = (b"", b"", b"")
         if pending or appends:
             self._number = next(self._marks)
-            session.queue(table.MARK, self._mark, self._number.to_bytes(8, "big"), self._epoch.to_bytes(8, "big"))
+            mark = (self._mark, self._number.to_bytes(8, "big"), self._epoch.to_bytes(8, "big"))
+        if pending and not appends:
+            session.queue(table.MARK, *mark)
         if appends:
             # Last, so that whoever holds these locks waits for nobody; until after the commit, so that a log's stamps are
             # in the order in which its rows can be seen.
             session.queue(table.LOCK_LOGS, int4s(sorted({log_number(append.log) for append in appends})))
             session.queue(table.STAMP)
+            session.queue(table.MARK_STAMPED, *mark)
             session.queue(
                 table.APPEND,
                 array(BYTEAS, [append.log for append in appends]),
@@ -279,12 +287,12 @@ class Writer:
                 raise LostAtCommit(str(error)) from error
             raise
         if appends:
-            # counted from the end: STAMP, APPEND, COMMIT and perhaps UNLOCK
-            stamp = results[-4 if unlock else -3].get_value(0, 0)
-            assert stamp is not None
-            first = int.from_bytes(stamp, "big")
-            for append in appends:
-                append.stamp.assign(first + append.member, append.place)
+            # counted from the end: STAMP, MARK_STAMPED, APPEND, COMMIT and perhaps UNLOCK
+            self._assign(int.from_bytes(results[-5 if unlock else -4].get_value(0, 0) or b"", "big"))
+
+    def _assign(self, first: int) -> None:
+        for append in self._appends:
+            append.stamp.assign(first + append.member, append.place)
 
     # Outcomes
 
@@ -310,7 +318,7 @@ class Writer:
         self._session = session
         self._backend = session.backend
         with self._connector.plain() as connection:
-            connection.execute("INSERT INTO outcomes VALUES (%b, 0, now()) ON CONFLICT DO NOTHING", (self._mark,))
+            connection.execute("INSERT INTO outcomes VALUES (%b, 0, NULL, now()) ON CONFLICT DO NOTHING", (self._mark,))
             born = connection.execute("SELECT backend_start FROM pg_stat_activity WHERE pid = %s", (self._backend,))
             self._born = (born.fetchone() or (None,))[0]
 
@@ -344,8 +352,16 @@ class Writer:
                     (backend, born),
                 )
                 connection.execute("SET lock_timeout = '10s'")
-                asked = connection.execute("SELECT last FROM outcomes WHERE session = %b FOR UPDATE", (self._mark,))
+                asked = connection.execute(
+                    "SELECT last, stamp FROM outcomes WHERE session = %b FOR UPDATE", (self._mark,)
+                )
                 found = asked.fetchone()
         except psycopg.Error:
             return None
-        return None if found is None else found[0] == self._number
+        if found is None:
+            return None
+        if found[0] != self._number:
+            return False
+        if isinstance(found[1], int):
+            self._assign(found[1])
+        return True
