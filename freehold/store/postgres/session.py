@@ -121,11 +121,6 @@ class Session:
         """The process id of the server's side."""
         return self._pg.backend_pid
 
-    @property
-    def owner(self) -> psycopg.Connection[tuple[object, ...]]:
-        """The connection as psycopg sees it, outside of pipelines: for the few calls that are not hot."""
-        return self._owner
-
     def queue(self, statement: Statement, *parameters: bytes) -> None:
         """Send `statement` with the next `run`; parameters are in PostgreSQL's binary form."""
         try:
