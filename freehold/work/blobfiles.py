@@ -36,6 +36,8 @@ class Files:
     def prepare(self) -> None:
         """Make the directory and empty its temporary part."""
         self._directory.mkdir(parents=True, exist_ok=True)
+        # Else a power cut takes the directory with all that was synced below it. As below: also where it was there.
+        self.sync_directory(self._directory.parent)
         self._tmp.mkdir(exist_ok=True)
 
     def close(self) -> None:
