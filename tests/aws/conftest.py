@@ -57,6 +57,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--store-url", help="run on PostgreSQL: a URL whose role may create databases, or auto")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Snapshots copy a data directory; a database is copied by PostgreSQL's own tools."""
+    if config.getoption("--store-url", None):
+        for item in items:
+            if item.path.name == "test_snapshots.py":
+                item.add_marker(pytest.mark.skip(reason="a store in PostgreSQL is backed up by PostgreSQL's tools"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def store_url(request: pytest.FixtureRequest) -> Iterator[None]:
     """Set STORE as the option says."""
