@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from freehold import __version__
-from freehold.node.config import ConfigError, endpoint, load
+from freehold.node.config import Config, ConfigError, endpoint, load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,9 +101,16 @@ def _check(flags: dict[str, Any]) -> None:
     from freehold.store.base import StoreError
 
     try:
-        sys.exit(checks.command(load(flags).data))
+        sys.exit(checks.command(_in_directory(load(flags)).data))
     except StoreError as problem:
         _fail(str(problem))
+
+
+def _in_directory(config: Config) -> Config:
+    """Refuse what is about a data directory where the state is elsewhere."""
+    if config.store:
+        raise ConfigError("The state is in PostgreSQL: back it up and check it there (docs/operations.md).")
+    return config
 
 
 def _snapshot(command: str, flags: dict[str, Any]) -> None:
@@ -113,7 +120,7 @@ def _snapshot(command: str, flags: dict[str, Any]) -> None:
     from freehold.store.base import StoreError
     from freehold.work.snapshots import SnapshotError
 
-    config = load(flags)
+    config = _in_directory(load(flags))
     try:
         if command == "restore":
             sys.exit(snapshots.restore(Path(flags["snapshot"]), config.data))

@@ -202,3 +202,14 @@ def test_a_guarded_server_takes_the_order_of_its_root_only(guarded: Server, tmp_
     environment = {**os.environ, **said, "AWS_ENDPOINT_URL": guarded.url}
     assert subprocess.run(command, env=environment, capture_output=True).returncode == 0
     assert (tmp_path / "second" / "snapshot.json").exists()
+
+
+@pytest.mark.parametrize("command", [("check",), ("snapshot", "copy"), ("restore", "copy")])
+def test_what_is_about_directories_refuses_a_store_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("FREEHOLD_STORE", "postgresql://nobody@127.0.0.1:9/nothing")
+    monkeypatch.chdir(tmp_path)
+    code, said = freehold(*command)
+    assert code == 1 and "The state is in PostgreSQL" in said
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from tests.crash.power.load import Load, compare
 
 CUTS = int(os.environ.get("POWER_CUTS", "12"))
 """Each loses what was not synced or, every other time, keeps parts of it."""
-ENOUGH = 40
+ENOUGH = 25
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +47,29 @@ def wanted(path: str) -> bool:
     return path.endswith("/data") or "/data/blobs" in path or (path.rpartition("/")[2] in ("store.db", "store.db-wal"))
 
 
-def cuts(ends: list[int], first: int, last: int, count: int) -> list[int]:
-    """Moments, as lengths of the log: right after acknowledgements, and anywhere."""
+def cuts(ends: list[int], moving: list[int], first: int, count: int) -> list[int]:
+    """Moments, as lengths of the log: right after acknowledgements, while the log is moved into the database, anywhere."""
     throw = random.Random(1)
-    after = [ends[(at + 1) * len(ends) // (count + 1)] for at in range(count)]
-    return sorted(end if at % 3 else throw.randrange(first, last) for at, end in enumerate(after))
+    chosen = []
+    for at in range(count):
+        if at % 4 == 0:
+            chosen.append(throw.randrange(first, ends[-1]))
+        elif at % 4 == 1:
+            chosen.append(throw.choice(moving))
+        else:
+            chosen.append(ends[(at + 1) * len(ends) // (count + 1)])
+    return sorted(chosen)
+
+
+def checkpoints(log: Path, first: int) -> list[int]:
+    """Lengths of the log after each write to the database itself, once the load had begun."""
+    inodes, ends = set(), []
+    for record in records(log):
+        if record.op == "C" and record.data.endswith(b"/store.db"):
+            inodes.add(record.inode)
+        elif record.op == "W" and record.inode in inodes and record.end > first:
+            ends.append(record.end)
+    return ends
 
 
 def test_everything_acknowledged_survives_power_cuts(shim: Path, tmp_path: Path) -> None:
@@ -65,9 +84,10 @@ def test_everything_acknowledged_survives_power_cuts(shim: Path, tmp_path: Path)
     finally:
         server.kill()
     ends = sorted(each.end for each in load.done if each.end is not None)
+    moving = [end for end in checkpoints(log, first) if end < ends[-1]]
     disk, history = Disk(root, wanted), records(log)
     read = 0
-    for number, cut in enumerate(cuts(ends, first, ends[-1], CUTS)):
+    for number, cut in enumerate(cuts(ends, moving, first, CUTS)):
         read = forward(disk, history, read, cut)
         image = tmp_path / f"cut-{number}"
         image.mkdir()
@@ -77,6 +97,7 @@ def test_everything_acknowledged_survives_power_cuts(shim: Path, tmp_path: Path)
         with Freehold(data=image / "data") as again:
             compare(again, load.done, read)
         assert check_directory(image / "data", lines.append) == 0, (number, "after the server ran", lines)
+        shutil.rmtree(image)
 
 
 def torn(seed: int) -> Coin:
