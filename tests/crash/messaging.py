@@ -22,7 +22,8 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from tests.aws.conftest import Server, start, stop
+from freehold.node.checks import check_directory
+from tests.aws.conftest import STORE, Server, start, stop
 
 ACCOUNT = "000000000000"
 ARN = f"arn:aws:{{}}:us-east-1:{ACCOUNT}:{{}}"
@@ -56,6 +57,8 @@ class Load:
     steps: dict[str, int] = field(default_factory=lambda: dict.fromkeys(GROUPS, 0))
     """Per group the number of its next step: the one before it was acknowledged."""
     problems: list[Exception] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """What `freehold check` said of the directory after a kill."""
     count: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -259,12 +262,21 @@ def killed(
         prepare(server)
         for round_ in range(kills):
             run(server, load, round_, seeded.randrange(1, 250))
+            examine(data, load)
             server = start(data)
             if (round_ + 1) % 10 == 0:
                 say(f"{round_ + 1} kills, {len(load.published)} published, {sum(load.steps.values())} steps")
         yield server, load
     finally:
         stop(server)
+
+
+def examine(data: Path, load: Load) -> None:
+    """Do the invariants hold, as the kill left them?"""
+    if not STORE:
+        said: list[str] = []
+        check_directory(data, said.append)
+        load.broken += [line for line in said if line.startswith("broken: ")]
 
 
 def arrive(server: Server, load: Load, patience: float = 30.0) -> list[str]:
@@ -290,10 +302,11 @@ def main() -> None:
         wrong = {group: found for group in GROUPS if (found := disorder(steps(server, group)))}
         print(
             f"{given.kills} kills: {len(load.published)} messages and {sum(load.steps.values())} steps acknowledged; "
-            f"late {late}, out of order {wrong}, problems {load.problems}"
+            f"late {late}, out of order {wrong}, problems {load.problems}, "
+            f"broken {load.broken}"
         )
     shutil.rmtree(where, ignore_errors=True)
-    sys.exit(bool(late or wrong or load.problems))
+    sys.exit(bool(late or wrong or load.problems or load.broken))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,10 @@ def test_every_acknowledged_publish_ends_in_the_table(survived: tuple[Server, Lo
     assert not messaging.arrive(server, load)
 
 
+def test_every_invariant_holds_after_each_kill(survived: tuple[Server, Load]) -> None:
+    assert survived[1].broken == []
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_groups_stay_in_order_and_a_publish_that_is_repeated_comes_once(
     survived: tuple[Server, Load], group: str

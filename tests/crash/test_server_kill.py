@@ -10,7 +10,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.aws.conftest import Server, start, stop
+from freehold.node.checks import check_directory
+from tests.aws.conftest import STORE, Server, start, stop
 from tests.aws.test_lambda import call, make
 
 ACCOUNT = "000000000000"
@@ -123,8 +124,10 @@ def test_what_was_acknowledged_survives_a_kill_under_load(tmp_path: Path) -> Non
     done = load(server, 1.5)
     assert all(done.values()), {kind: len(names) for kind, names in done.items()}
     print({kind: len(names) for kind, names in done.items()})
+    assert STORE or check_directory(tmp_path / "data") == 0
     server = start(tmp_path / "data")
     try:
         check(server, done)
     finally:
         stop(server)
+    assert STORE or check_directory(tmp_path / "data") == 0
