@@ -275,6 +275,16 @@ def test_settings_that_are_refused(on: Client, manual: Server) -> None:
             DestinationConfig={"OnSuccess": {"Destination": "arn:aws:sqs:us-east-1:000000000000:gone"}},
         )
     assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    on("sqs").create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})
+    on("sns").create_topic(Name="t.fifo", Attributes={"FifoTopic": "true"})
+    account = on("sts").get_caller_identity()["Account"]
+    for ordered in (f"arn:aws:sqs:us-east-1:{account}:q.fifo", f"arn:aws:sns:us-east-1:{account}:t.fifo"):
+        with pytest.raises(ClientError, match="is invalid"):
+            functions.put_function_event_invoke_config(
+                FunctionName="echo", DestinationConfig={"OnFailure": {"Destination": ordered}}
+            )
+        with pytest.raises(ClientError, match="is invalid"):
+            functions.update_function_configuration(FunctionName="echo", DeadLetterConfig={"TargetArn": ordered})
     with pytest.raises(ClientError, match="less than or equal to 2"):
         functions.put_function_event_invoke_config(FunctionName="echo", MaximumRetryAttempts=3)
     with pytest.raises(ClientError) as caught:

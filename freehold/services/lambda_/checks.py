@@ -130,12 +130,12 @@ def logging(config: Mapping[str, Any]) -> None:
 
 
 def dead_letter(target: str | None) -> None:
-    """A queue or a topic."""
+    """A queue or a topic, and no FIFO one: events have no group."""
     parsed = arns.parse(target) if target else None
-    if target and (parsed is None or parsed.service not in ("sqs", "sns")):
+    if target and (parsed is None or parsed.service not in ("sqs", "sns") or target.endswith(".fifo")):
         raise Fault(
             "InvalidParameterValueException",
-            f"The target ARN {target} is invalid. A dead-letter target is an Amazon SQS queue or an Amazon SNS topic.",
+            f"The target ARN {target} is invalid. A dead-letter target is a standard SQS queue or a standard SNS topic.",
             Type="User",
         )
 

@@ -18,7 +18,7 @@ from freehold.store.base import ReadTx, Store, Tx
 
 class Messages:
     """The ports Queues, Topics and Events, as far as destinations use them. A target whose name ends in "gone" is not
-    there, one that ends in "broken" fails as nothing should; a FIFO queue wants a group."""
+    there, one that ends in "broken" fails as nothing should; a queue whose name ends in "full" refuses messages."""
 
     def __init__(self) -> None:
         self.sources: list[Source] = []
@@ -38,8 +38,8 @@ class Messages:
         self, tx: Tx, queue_arn: str, messages: Sequence[Outgoing], *, now_ms: int, source: Source
     ) -> list[str | None]:
         (message,) = messages
-        if queue_arn.endswith(".fifo") and message.group is None:
-            raise Fault("MissingParameter", "The request must contain the parameter MessageGroupId.")
+        if queue_arn.endswith("full"):
+            raise Fault("OverLimit", "Too many messages.")
         self._take(tx, queue_arn, message.id, message, source)
         return [None]
 

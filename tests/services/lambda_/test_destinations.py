@@ -198,7 +198,7 @@ def test_what_cannot_be_delivered_is_counted_and_the_event_ends() -> None:
     async def body(world: World) -> None:
         world.runtime.body = fail
         await world.create(DeadLetterConfig={"TargetArn": f"{DEAD}-gone"})
-        await configure(world, failure=f"{QUEUE}.fifo", MaximumRetryAttempts=0)
+        await configure(world, failure=f"{QUEUE}-full", MaximumRetryAttempts=0)
         await invoke(world)
         await world.settle()
         assert await meter(world, "DestinationDeliveryFailures") == 1
@@ -318,7 +318,13 @@ def test_settings_that_are_refused() -> None:
         await refused(world(put, FunctionName="hello"), "InvalidParameterValueException", "at least one")
         await refused(configure(world, QUEUE, FunctionName="gone"), "ResourceNotFoundException")
         await refused(configure(world, QUEUE, Qualifier="7"), "ResourceNotFoundException")
-        for success in (f"{QUEUE}-gone", "arn:aws:s3:::records", "arn:aws:kinesis:us-east-1:1:stream/x", f"{ARN}:gone"):
+        for success in (
+            f"{QUEUE}-gone",
+            f"{QUEUE}.fifo",
+            "arn:aws:s3:::records",
+            "arn:aws:kinesis:us-east-1:1:stream/x",
+            f"{ARN}:gone",
+        ):
             await refused(configure(world, success), "InvalidParameterValueException", f"{success} is invalid")
         await refused(configure(world, failure="arn:aws:s3:::other"), "InvalidParameterValueException", "is invalid")
         for own in (f"{ARN}:hello", f"{ARN}:hello:live"):

@@ -49,10 +49,11 @@ def _invalid(target: str) -> Fault:
 
 
 async def check(call: Call, name: FunctionName, role: str, target: str, *, failure: bool) -> None:
-    """Refuse what cannot be a destination of this function: another kind of resource, a bucket for successes, the function
-    itself, a queue, topic, function, bus or bucket that is not there."""
+    """Refuse what cannot be a destination of this function: another kind of resource, a FIFO queue or topic (records have no
+    group: AWS takes "a standard SQS queue", "a standard SNS topic"), a bucket for successes, the function itself, a queue,
+    topic, function, bus or bucket that is not there."""
     kind = kind_of(target)
-    if kind is None or (kind == "s3" and not failure):
+    if kind is None or (kind == "s3" and not failure) or (kind in ("sqs", "sns") and target.endswith(".fifo")):
         raise _invalid(target)
     if kind == "lambda" and (target == name.arn or target.startswith(f"{name.arn}:")):
         raise Fault(
