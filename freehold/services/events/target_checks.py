@@ -14,7 +14,7 @@ from freehold.kit.faults import not_implemented
 from freehold.rules.inputs import InvalidInput, compile_path, is_path
 from freehold.services.events.common import invalid
 from freehold.services.events.names import BusName, bus_of_arn
-from freehold.services.events.targets import API, BUS, DESTINATION, QUEUE, kind_of, renderer
+from freehold.services.events.targets import API, BUS, DESTINATION, QUEUE, TOPIC, kind_of, renderer
 
 MAX_BYTES = 60 << 10
 """Of one target: with an event of the largest size it fits into a row. More than what AWS's limits of each part allow,
@@ -103,6 +103,9 @@ def _check_parameters(target: dict[str, Any], kind: str) -> None:
         raise invalid(f"Parameter(s) SqsParameters not valid for target: {id}.")
     if kind == QUEUE and arn.endswith(".fifo") and not target.get("SqsParameters", {}).get("MessageGroupId"):
         raise invalid(f"Parameter(s) SqsParameters must be specified for target: {id}.")
+    if kind == TOPIC and arn.endswith(".fifo"):
+        # "EventBridge does not support the use of Amazon SNS FIFO topics": there is no parameter for the group.
+        raise invalid(f"Parameter {arn} is not valid. Reason: FIFO topics are not supported as targets.")
     if "HttpParameters" in target and kind not in (API, DESTINATION):
         raise invalid(f"Parameter(s) HttpParameters not valid for target: {id}.")
     _check_paths(target.get("HttpParameters", {}), id)

@@ -317,6 +317,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "invalid placeholder",
     ),
     ({"Arn": f"{QUEUE}.fifo"}, "ValidationException", "Parameter(s) SqsParameters must be specified for target: 0."),
+    ({"Arn": f"{TOPIC}.fifo"}, "ValidationException", "FIFO topics are not supported as targets."),
     ({"Arn": TOPIC, "SqsParameters": {"MessageGroupId": "g"}}, "ValidationException", "SqsParameters not valid"),
     ({"Arn": QUEUE, "HttpParameters": {}}, "ValidationException", "HttpParameters not valid"),
     (
