@@ -7,7 +7,6 @@ which lies on disk: memory does not grow with the store.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -89,6 +88,8 @@ class Notebook:
     """Notes by kind and key, on disk: numbers that can be added to."""
 
     def __init__(self) -> None:
+        import sqlite3  # not at every start of a server
+
         # A database without a name is SQLite's own temporary file: it takes to disk what its cache does not hold.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=OFF")
