@@ -42,7 +42,15 @@ class Functions(Protocol):
         ...
 
     def enqueue(
-        self, tx: Tx, function_arn: str, payload: bytes, *, id: str, now_ms: int, source: Source, trace: str | None = None
+        self,
+        tx: Tx,
+        function_arn: str,
+        payload: bytes,
+        *,
+        id: str,
+        now_ms: int,
+        source: Source,
+        trace: str | None = None,
     ) -> None:
         """An asynchronous invocation accepted inside the caller's transaction; from there on Lambda retries it, and its
         failures go where the function's configuration says. `id` is its request id (a UUID), chosen before the

@@ -185,7 +185,9 @@ class _Queue:
             page = await self._store.read(lambda tx, start=start: tx.scan(start, end, limit=_PAGE))  # type: ignore[misc]
             if landed != self._landed:
                 continue  # this page may show deliveries whose end was recorded while it was read
-            fresh = [(key, msgspec.msgpack.decode(value, type=OutboxRow)) for key, value in page if key not in self._flying]
+            fresh = [
+                (key, msgspec.msgpack.decode(value, type=OutboxRow)) for key, value in page if key not in self._flying
+            ]
             for key, row in fresh:
                 if len(self._flying) >= self._concurrency or self._flying_bytes >= FLYING_BYTES:
                     return True, None
