@@ -27,6 +27,11 @@ SWITCH_INTERVAL = 0.0005
 """Seconds. At Python's default of 5 ms a few CPU-heavy calls starve the store's writer thread (measured, LIMITS.md)."""
 
 
+GARBAGE = 20_000
+"""Objects made and not freed at which the collector looks for cycles. At Python's default of 700 it looks at every third
+request, and finds nothing: requests leave no cycles behind."""
+
+
 class CannotServe(Exception):
     """The server cannot start; the text says why and what to do."""
 
@@ -154,6 +159,7 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
     )
     # What is loaded now stays: the collector need not walk it, now or ever.
     gc.freeze()
+    gc.set_threshold(GARBAGE, 20, 50)
     gc.enable()
     sys.setswitchinterval(SWITCH_INTERVAL)
 

@@ -9,6 +9,7 @@ snapshot.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 
 import apsw
@@ -21,16 +22,46 @@ MAX_BYTES = 8 << 20
 MAX_ROW = 16 << 10
 """Larger values are not kept."""
 
+PAGE_ROWS = 64
+PAGE_BYTES = 16 << 10
+"""Rows and bytes of a page that scans share."""
+
 Pending = Collection[bytes]
 
 
-class CachedTable:
-    """The `Base` below the layers of bodies: whoever comes here found the key in no group on its way."""
+class Page:
+    """Rows of the table from `start` on, in order, without a gap, as they were in one epoch. `until`: there are no others
+    below it (None: that is not known beyond the last row)."""
 
-    __slots__ = ("_size", "_table", "kept")
+    __slots__ = ("epoch", "keys", "rows", "start", "until")
+
+    def __init__(self, epoch: int, start: bytes, until: bytes | None, rows: list[Row]) -> None:
+        self.epoch, self.start, self.until, self.rows = epoch, start, until, rows
+        self.keys = [key for key, _ in rows]
+
+    def within(self, start: bytes, end: bytes, limit: int) -> list[Row] | None:
+        """The first rows of a range; None where the page does not know them all."""
+        first = bisect_left(self.keys, start)
+        last = bisect_left(self.keys, end, first)
+        if last - first >= limit or last < len(self.keys) or (self.until is not None and end <= self.until):
+            return self.rows[first : min(last, first + limit)]
+        return None
+
+
+class CachedTable:
+    """The `Base` below the layers of bodies: whoever comes here found the key in no group on its way.
+
+    Scans from the same place (receives from the head of a queue) share a page for as long as no commit lands: a statement
+    after a commit reads its pages anew. `epoch` counts the commits, and is moved on before the layer of the group that
+    was committed is taken away: until then that layer lies over the page and says what is newer.
+    """
+
+    __slots__ = ("_page", "_size", "_table", "epoch", "kept")
 
     def __init__(self, table: KvTable) -> None:
         self._table = table
+        self._page: Page | None = None
+        self.epoch = 0
         self.kept: dict[bytes, bytes | None] = {}
         """None: there is no such row."""
         self._size = 0
@@ -55,7 +86,18 @@ class CachedTable:
         return [kept[key] for key in keys]
 
     def rows(self, start: bytes, end: bytes, limit: int, max_bytes: int, reverse: bool) -> list[Row]:
-        return self._table.rows(start, end, limit, max_bytes, reverse)
+        if reverse or limit > PAGE_ROWS:
+            return self._table.rows(start, end, limit, max_bytes, reverse)
+        page, epoch = self._page, self.epoch
+        found = page.within(start, end, limit) if page and page.epoch == epoch and page.start <= start else None
+        if found is None:
+            read = self._table.rows(start, end, PAGE_ROWS, PAGE_BYTES, False)
+            whole = len(read) < PAGE_ROWS and _size(read) < PAGE_BYTES
+            page = self._page = Page(epoch, start, end if whole else None, read)
+            found = page.within(start, end, limit)
+            if found is None:  # larger rows than a page takes
+                return self._table.rows(start, end, limit, max_bytes, False)
+        return _cut(found, max_bytes)
 
     def keys(self, start: bytes, end: bytes, limit: int) -> list[bytes]:
         return self._table.keys(start, end, limit)
@@ -74,9 +116,20 @@ class CachedTable:
     def landed(self, layer: Layer, later: Sequence[Layer]) -> None:
         """Keep what was just written, unless it is being written again: what is sent is soon received."""
         unsettled = [each.pending for each in later if each.pending]
+        kept, size = self.kept, self._size
         for key, value in layer.pending.items():
-            if value is not None and not any(key in pending for pending in unsettled):
-                self.keep(key, value)
+            if value is None or len(value) > MAX_ROW:
+                continue
+            for pending in unsettled:
+                if key in pending:
+                    break
+            else:
+                size += len(key) + len(value)
+                kept[key] = value
+        self._size = size
+        if size > MAX_BYTES:
+            kept.clear()
+            self._size = 0
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """A body wrote these rows."""
@@ -85,6 +138,19 @@ class CachedTable:
             if key in kept:
                 value = kept.pop(key)
                 self._size -= len(key) + (len(value) if value is not None else 0)
+
+
+def _size(rows: list[Row]) -> int:
+    return sum(len(key) + len(value) for key, value in rows)
+
+
+def _cut(rows: list[Row], max_bytes: int) -> list[Row]:
+    """As many as the table itself would give: up to the row that brings their size to `max_bytes`."""
+    for place, (key, value) in enumerate(rows):
+        max_bytes -= len(key) + len(value)
+        if max_bytes <= 0:
+            return rows[: place + 1]
+    return rows
 
 
 class DurableTable:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 import apsw
 
 from freehold.store.base import StoreError
-from freehold.store.overlay import Base, Layer, Overlay
+from freehold.store.overlay import Layer, Overlay
+from freehold.store.sqlite.cache import CachedTable
 from freehold.store.sqlite.checkpoint import Checkpoints
 from freehold.store.sqlite.table import write
 
@@ -56,7 +57,7 @@ class Writer:
         self,
         connection: apsw.Connection,
         checkpoints: Checkpoints,
-        base: Base,
+        base: CachedTable,
         landed: Callable[[Group], None],
         die: Callable[[str], None],
     ) -> None:
@@ -141,6 +142,7 @@ class Writer:
                 mark = self._sequence + RESERVE
             write(self._connection, pending, mark)
             self._reserved = mark or self._reserved
+            self._base.epoch += 1
         # The rows are in the table now: whoever still reads through this layer sees the same below it.
         self.gathering.layer.rebase(self._base)
 
