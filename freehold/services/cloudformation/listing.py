@@ -16,6 +16,7 @@ from freehold.store.base import ReadTx
 
 Request = dict[str, Any]
 T = TypeVar("T")
+P = TypeVar("P", int, str)
 PAGE = 100
 _NOT_CHECKED = {"StackDriftStatus": "NOT_CHECKED"}
 _RESOURCE_NOT_CHECKED = {"StackResourceDriftStatus": "NOT_CHECKED"}
@@ -25,20 +26,22 @@ def _token(position: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
-def _position(token: str | None) -> Any:
+def _position(token: str | None, kind: type[P]) -> P | None:
+    """What a token of such a list says; those of other lists say other things."""
     if token is None:
         return None
     try:
-        return json.loads(base64.urlsafe_b64decode(token.encode()))
-    except ValueError as error:
+        found = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, RecursionError) as error:
         raise Fault("ValidationError", "Invalid NextToken") from error
+    if type(found) is not kind or (isinstance(found, int) and not 0 <= found < 1 << 53):
+        raise Fault("ValidationError", "Invalid NextToken")
+    return found
 
 
 def _page(items: list[T], token: str | None, size: int = PAGE) -> tuple[list[T], Request]:
     """One page by offset, and the answer's NextToken."""
-    start = _position(token) or 0
-    if not isinstance(start, int) or start < 0:
-        raise Fault("ValidationError", "Invalid NextToken")
+    start = _position(token, int) or 0
     more = {"NextToken": _token(start + size)} if len(items) > start + size else {}
     return items[start : start + size], more
 
@@ -154,7 +157,7 @@ async def describe_stack_events(call: Call, request: Request) -> Request:
             "1 validation error detected: Value null at 'stackName' failed to satisfy constraint: Member must not be null",
         )
     stack = await require(asker, request["StackName"])
-    before = _position(request.get("NextToken"))
+    before = _position(request.get("NextToken"), int)
     found = await call.platform.store.read_many(lambda tx: state.events(tx, asker.keys, stack.uid, before, PAGE))
     more = {"NextToken": _token(found[-1][0])} if found and found[-1][0] > 0 else {}
     return {"StackEvents": [_event(stack, event) for _, event in found], **more}
@@ -252,7 +255,7 @@ async def _owner(asker: Origin, physical_id: str) -> Stack:
 
 async def list_exports(call: Call, request: Request) -> Request:
     asker = origin.of(call)
-    after = _position(request.get("NextToken"))
+    after = _position(request.get("NextToken"), str)
     found = await call.platform.store.read_many(lambda tx: state.exports(tx, asker.keys, after, PAGE + 1))
     more = {"NextToken": _token(found[PAGE - 1].name)} if len(found) > PAGE else {}
     shown = [{"ExportingStackId": item.stack_id, "Name": item.name, "Value": item.value} for item in found[:PAGE]]
