@@ -16,11 +16,13 @@ def test_a_token_says_where_its_list_goes_on():
     assert listing._position(None, int) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [('["a"]', str), ("7", str), ("null", str), ('"a"', int), ("-1", int), ("true", int), ("1e3", int)]
-    + [("9" * 30, int), ("[" * 100_000, str), ("no json", str)],
-)
-def test_tokens_of_other_lists_and_forged_ones_are_refused(text, kind):
+@pytest.mark.parametrize("text", ['["a"]', "7", "null", "[" * 100_000, "no json"])
+def test_tokens_of_other_lists_are_refused(text):
     with pytest.raises(Fault, match="Invalid NextToken"):
-        listing._position(token(text), kind)
+        listing._position(token(text), str)
+
+
+@pytest.mark.parametrize("text", ['"a"', "-1", "true", "1e3", "9" * 30])
+def test_forged_numbers_are_refused(text):
+    with pytest.raises(Fault, match="Invalid NextToken"):
+        listing._position(token(text), int)
