@@ -7,6 +7,7 @@ with a check of every answer, or the figures themselves.
 from __future__ import annotations
 
 import importlib.util
+import socket
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 BACKLOG = 10_000
 """Messages that a mapping finds waiting."""
 WAITING = 1_000_000
+RECEIVES = 1_000
 TRIVIAL = b"def handler(event, context):\n    return None\n"
 
 
@@ -62,13 +64,45 @@ def fill(load: Any, url: str, count: int) -> None:
         client.send_message_batch(QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": "x" * 250} for i in range(10)])
 
 
-def receive(load: Any, waiting: int) -> Any:
-    """ReceiveMessage of one message, which is visible again at once, with so many waiting."""
+def receive(load: Any, waiting: int) -> dict[str, Any]:
+    """ReceiveMessage on one connection with so many messages waiting: one is sent, unmeasured, before each receive."""
     url, _ = load.mkq()
     fill(load, url, waiting)
     client = load.client("sqs")
-    request = load.build(client, "receive_message", QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=0)
-    return load.Simple([request], load.rx(rb"ReceiptHandle")), None
+    send = load.build(client, "send_message", QueueUrl=url, MessageBody="x" * 250)
+    ask = load.build(client, "receive_message", QueueUrl=url, MaxNumberOfMessages=1)
+    took, wrong = [], 0
+    with socket.create_connection((load.A.host, load.A.port)) as connection:
+        for number in range(RECEIVES):
+            exchange(connection, send)
+            began = time.perf_counter()
+            answer = exchange(connection, ask)
+            if number >= RECEIVES // 10:
+                took.append(time.perf_counter() - began)
+            wrong += b"ReceiptHandle" not in answer
+    took.sort()
+    p50, p99 = (round(1e3 * took[int(len(took) * share)], 3) for share in (0.5, 0.99))
+    return {"n": len(took), "errors": wrong, "p50_ms": p50, "p99_ms": p99, "rps": round(len(took) / sum(took), 1)}
+
+
+def exchange(connection: socket.socket, request: bytes) -> bytes:
+    """One request and its answer, whose body has a length."""
+    connection.sendall(request)
+    answer = connection.recv(1 << 16)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].split()[0])
+    while len(body) < length:
+        body += connection.recv(1 << 16)
+    return body
+
+
+def rules(load: Any, count: int) -> Any:
+    """PutEvents on a bus with so many rules of which one matches, once the rules have been read."""
+    operation, post = load._eb(count)
+    events = load.client("events")
+    bus = max(events.list_event_buses(NamePrefix="bus-")["EventBuses"], key=lambda each: each["CreationTime"])["Name"]
+    events.put_events(Entries=[{"Source": "warm", "DetailType": "up", "EventBusName": bus, "Detail": "{}"}])
+    return operation, post
 
 
 def esm_backlog(load: Any) -> dict[str, Any]:
@@ -108,8 +142,8 @@ def main() -> None:
     load.op_sqs_batch = lambda: sqs_batch(load)
     load.op_sqs_receive_10 = lambda: receive(load, 10)
     load.op_sqs_receive_1m = lambda: receive(load, WAITING)
-    load.op_eb_10rules = lambda: load._eb(10)
-    load.op_eb_10000rules = lambda: load._eb(10_000)
+    load.op_eb_10rules = lambda: rules(load, 10)
+    load.op_eb_10000rules = lambda: rules(load, 10_000)
     load.op_esm_backlog = lambda: esm_backlog(load)
     load.main()
 
