@@ -1,9 +1,11 @@
 """Sealing: secrets at rest, by AES-256-GCM under a key of their account and region, bound to what they belong to.
 
-Row: `("sealing", account, region)` holds the key; it is made when it is first needed.
+A row holds the key, `("sealing", account, region)` unless an owner has one of its own; it is made when it is first needed.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack
@@ -12,11 +14,16 @@ from freehold.store.base import Store, Tx
 _NONCE = 12
 
 
+def _row(account: str, region: str) -> bytes:
+    return pack("sealing", account, region)
+
+
 class Sealer:
     """Seals and opens secrets. `bound` names what a secret belongs to: it opens for nothing else."""
 
-    def __init__(self, store: Store, ids: Ids) -> None:
-        self._store, self._ids = store, ids
+    def __init__(self, store: Store, ids: Ids, row: Callable[[str, str], bytes] = _row) -> None:
+        """`row(account, region)` is the key of the row that holds the sealing key."""
+        self._store, self._ids, self._row = store, ids, row
         self._keys: dict[tuple[str, str], bytes] = {}
 
     async def seal(self, account: str, region: str, bound: str, secret: bytes) -> bytes:
@@ -37,7 +44,7 @@ class Sealer:
     async def _key(self, account: str, region: str) -> bytes:
         found = self._keys.get((account, region))
         if found is None:
-            fresh, row = self._ids.bytes(32), pack("sealing", account, region)
+            fresh, row = self._ids.bytes(32), self._row(account, region)
 
             def body(tx: Tx) -> bytes:
                 kept = tx.get(row)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.kit import arns
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.services.events import rows
@@ -55,22 +54,13 @@ def _settings(request: Request) -> dict[str, Any]:
         raise not_implemented("customer managed keys of event buses (KmsKeyIdentifier)")
     if request.get("LogConfig", {}).get("Level", "OFF") != "OFF":
         raise not_implemented("logs of event buses (LogConfig)")
-    queue = request.get("DeadLetterConfig", {}).get("Arn")
-    if queue is not None:
-        check_queue(queue)
-    return {key: request[key] for key in ("Description", "DeadLetterConfig", "LogConfig") if key in request}
-
-
-def check_queue(arn: str) -> None:
-    """Raise where this cannot be the ARN of a dead-letter queue."""
-    parsed = arns.parse(arn)
-    if parsed is None or parsed.service != "sqs":
-        raise invalid(f"Parameter DeadLetterConfig.Arn is not valid. Reason: {arn} is not the ARN of an SQS queue.")
+    if request.get("DeadLetterConfig", {}).get("Arn"):  # takes what a customer managed key makes unreadable
+        raise not_implemented("dead-letter queues of event buses (DeadLetterConfig)")
+    return {key: request[key] for key in ("Description", "LogConfig") if key in request}
 
 
 def _set(row: Bus, settings: dict[str, Any]) -> None:
     row.description = settings.get("Description") or None
-    row.dead_letter_arn = settings.get("DeadLetterConfig", {}).get("Arn")
     row.log_config = settings.get("LogConfig") or None
 
 
@@ -86,7 +76,6 @@ def describe(bus: BusName, row: Bus | None) -> Result:
     if row is not None:
         shown |= given(
             Description=row.description,
-            DeadLetterConfig={"Arn": row.dead_letter_arn} if row.dead_letter_arn else None,
             LogConfig=row.log_config,
             Policy=document_of(row.statements) if row.statements else None,
             CreationTime=row.created_s,
@@ -108,7 +97,6 @@ async def list_event_buses(call: Call, request: Request) -> Result:
     found = await call.platform.store.read(body)
     shown = [describe(BusName(call.account, call.region, name), row) for name, row in found[:limit]]
     for each in shown:
-        each.pop("DeadLetterConfig", None)
         each.pop("LogConfig", None)
     result: Result = {"EventBuses": shown}
     if len(found) > limit:
@@ -126,7 +114,6 @@ async def update_event_bus(call: Call, request: Request) -> Result:
         row = require_bus(tx, call, bus) or rows.fresh(now_ms)
         kept = given(
             Description=row.description,
-            DeadLetterConfig={"Arn": row.dead_letter_arn} if row.dead_letter_arn else None,
             LogConfig=row.log_config,
         )
         _set(row, kept | settings)
@@ -134,7 +121,7 @@ async def update_event_bus(call: Call, request: Request) -> Result:
         return row
 
     shown = describe(bus, await call.platform.store.transact(body))
-    return {key: shown[key] for key in ("Arn", "Name", "Description", "DeadLetterConfig", "LogConfig") if key in shown}
+    return {key: shown[key] for key in ("Arn", "Name", "Description", "LogConfig") if key in shown}
 
 
 async def delete_event_bus(call: Call, request: Request) -> Result:

@@ -28,7 +28,6 @@ class Bus(Struct, omit_defaults=True):
     description: str | None = None
     statements: list[dict[str, Any]] = field(default_factory=list)
     """Of the bus's policy."""
-    dead_letter_arn: str | None = None
     log_config: dict[str, str] | None = None
     tags: dict[str, str] = field(default_factory=dict)
 

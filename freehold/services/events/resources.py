@@ -58,7 +58,7 @@ async def _unless_gone(ctx: ResourceContext, operation: str, **request: Any) -> 
 
 # --- AWS::Events::EventBus
 
-_BUS = ("Description", "DeadLetterConfig", "LogConfig")
+_BUS = ("Description", "LogConfig")
 
 
 async def _create_bus(ctx: ResourceContext, properties: Properties) -> Physical:
@@ -78,7 +78,7 @@ def _bus(ctx: ResourceContext, name: str, properties: Properties) -> Physical:
 
 async def _update_bus(ctx: ResourceContext, physical: Physical, old: Properties, new: Properties) -> Physical:
     name = physical.id
-    reset = {"Description": "", "DeadLetterConfig": {}, "LogConfig": {}}
+    reset = {"Description": "", "LogConfig": {}}
     settings = {member: new.get(member, reset[member]) for member in _BUS if old.get(member) != new.get(member)}
     if settings:
         await ctx.call("events", "UpdateEventBus", Name=name, **settings)
@@ -235,7 +235,6 @@ TYPES = (
     ResourceType(
         name="AWS::Events::EventBus",
         properties={
-            "DeadLetterConfig": {"Arn": STRING},
             "Description": STRING,
             "LogConfig": {"IncludeDetail": Choice(("NONE", "FULL")), "Level": Choice(("OFF",))},
             "Name": STRING,

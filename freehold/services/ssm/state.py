@@ -34,14 +34,9 @@ class Space(NamedTuple):
         return pack("ssm", self.account, self.region, "v", name, number)
 
 
-def sealing_key(tx: Tx, space: Space, fresh: bytes) -> bytes:
-    """The account's sealing key in this region; `fresh` becomes it when there is none."""
-    key = pack("ssm", space.account, space.region, "key")
-    found = tx.get(key)
-    if found is None:
-        tx.put(key, fresh)
-        return fresh
-    return found
+def sealing_row(account: str, region: str) -> bytes:
+    """The row that holds the key of an account's SecureStrings in a region."""
+    return pack("ssm", account, region, "key")
 
 
 def find(tx: ReadTx, space: Space, name: str) -> Parameter | None:
