@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from bench import cold, report, startup
+from bench.measuring import LOAD_TOOL, load
 from bench.servers import HERE, Server, freehold, ministack, peer_environment, scratch
 
-LOAD_TOOL = HERE.parent.parent / "shared" / "tools" / "load.py"
 OPERATIONS = (
     "ddb_put",
     "ddb_get",
@@ -43,29 +40,6 @@ ONCE = ("eb_10000rules", "sqs_receive_1m", "esm_sqs")
 """Operations whose preparation takes long."""
 Figures = dict[tuple[str, str, int], dict[str, Any]]
 """(server, operation, connections) -> what load.py measured."""
-
-
-def load(tool: Path, server: Server, operation: str, connections: int, seconds: float) -> dict[str, Any]:
-    """One measurement by load.py. An operation that the server cannot do is reported as `unsupported`."""
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as out:
-        command = [
-            *(
-                sys.executable,
-                str(HERE / "operations.py"),
-                str(tool),
-                "--endpoint",
-                server.url,
-                "--ops",
-                operation,
-                "--conns",
-                str(connections),
-            ),
-            *("--seconds", str(seconds), "--pid", str(server.process.pid), "--json", out.name),
-            *("--runtime", cold.RUNTIME),
-        ]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        found: dict[str, Any] = json.loads(out.read().splitlines()[-1])
-    return found
 
 
 def measure(tool: Path, servers: list[Server], operations: list[str], seconds: float, rounds: int) -> Figures:

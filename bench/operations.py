@@ -1,4 +1,4 @@
-"""load.py with more operations of messaging: `python bench/operations.py LOAD_TOOL <arguments of load.py>`.
+"""load.py with more operations of messaging: `python -m bench.operations LOAD_TOOL <arguments of load.py>`.
 
 An operation is what load.py takes for one: a function `op_{name}` that prepares the server and returns prebuilt requests
 with a check of every answer, or the figures themselves.
@@ -12,6 +12,9 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from bench.exchange import exchange
+from bench.limits import operations as limits
 
 BACKLOG = 10_000
 """Messages that a mapping finds waiting."""
@@ -85,17 +88,6 @@ def receive(load: Any, waiting: int) -> dict[str, Any]:
     return {"n": len(took), "errors": wrong, "p50_ms": p50, "p99_ms": p99, "rps": round(len(took) / sum(took), 1)}
 
 
-def exchange(connection: socket.socket, request: bytes) -> bytes:
-    """One request and its answer, whose body has a length."""
-    connection.sendall(request)
-    answer = connection.recv(1 << 16)
-    head, _, body = answer.partition(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length:")[2].split()[0])
-    while len(body) < length:
-        body += connection.recv(1 << 16)
-    return body
-
-
 def rules(load: Any, count: int) -> Any:
     """PutEvents on a bus with so many rules of which one matches, once the rules have been read."""
     operation, post = load._eb(count)
@@ -145,6 +137,7 @@ def main() -> None:
     load.op_eb_10rules = lambda: rules(load, 10)
     load.op_eb_10000rules = lambda: rules(load, 10_000)
     load.op_esm_backlog = lambda: esm_backlog(load)
+    limits.add(load)
     load.main()
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,27 @@ PROBE = (
 """The first call that a server has to answer: a ListTables."""
 
 
+def lists_tables(port: int) -> bool:
+    """Whether a server of AWS's protocols answers its first call."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", "/", *PROBE)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def listens(port: int) -> bool:
+    """Whether anybody takes connections."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 10).close()
+    except OSError:
+        return False
+    return True
+
+
 @dataclass
 class Server:
     """A running server; `started` is seconds from the command to the first successful call."""
@@ -31,6 +53,7 @@ class Server:
     command: list[str]
     environment: dict[str, str]
     port: int
+    ready: Callable[[int], bool] = lists_tables
     process: subprocess.Popen[bytes] = field(init=False)
     started: float = 0.0
 
@@ -45,21 +68,11 @@ class Server:
         self.process = subprocess.Popen(
             self.command, cwd=where, env=self.environment, stdout=log, stderr=log, start_new_session=True
         )
-        while not self._answers():
+        while not self.ready(self.port):
             if self.process.poll() is not None or time.perf_counter() - began > START_SECONDS:
                 raise RuntimeError(f"{self.name} does not start; see {log.name}")
             time.sleep(0.002)
         self.started = time.perf_counter() - began
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("POST", "/", *PROBE)
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
 
     def stop(self) -> None:
         """Stop it, its whole session if it must be."""
