@@ -1,0 +1,74 @@
+"""Receiving from queues into a ledger: a message in its queue is a name, its deletion is None."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from workloads.cloud import Cloud
+from workloads.ledger import Ledger
+
+VISIBILITY_S = 1
+"""Of the queues of all workloads: what a crash left in flight comes back soon."""
+IN_FLIGHT_S = 2.5
+"""After so many seconds without it a message has not been in flight."""
+
+Named = Callable[[str], str]
+"""The name that a message's body has in the ledger."""
+
+
+class Impossible(Exception):
+    """The server served what it cannot have."""
+
+
+def same(body: str) -> str:
+    """A body that is its own name."""
+    return body
+
+
+def receive(cloud: Cloud, queue: str, ledger: Ledger, named: Named = same) -> list[str]:
+    """Receive up to ten and delete them; answers their names in order. Raises Impossible for one that nobody sent."""
+    sqs, url = cloud.client("sqs"), cloud.queue_url(queue)
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    names = [named(message["Body"]) for message in messages]
+    for name in names:
+        if ledger.possible(name) == [None]:
+            raise Impossible(f"{queue} has {name}, which was never sent or has been deleted")
+    if messages:
+        entries = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)]
+        with ledger.write_many(dict.fromkeys(names)):
+            answer = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            if answer.get("Failed"):
+                raise RuntimeError(f"not deleted from {queue}: {answer['Failed']}")
+    return names
+
+
+def drain(cloud: Cloud, queue: str, wanted: set[str], patience: float = IN_FLIGHT_S, named: Named = same) -> list[str]:
+    """Everything that a queue has, in order, deleted; waits for what is wanted as long as nothing of it comes."""
+    return _all(cloud, queue, wanted, patience, named, delete=True)
+
+
+def peek(cloud: Cloud, queue: str, wanted: set[str], patience: float = IN_FLIGHT_S, named: Named = same) -> list[str]:
+    """Everything that a standard queue has; it stays there, invisible for VISIBILITY_S."""
+    return _all(cloud, queue, wanted, patience, named, delete=False)
+
+
+def _all(cloud: Cloud, queue: str, wanted: set[str], patience: float, named: Named, *, delete: bool) -> list[str]:
+    sqs, url = cloud.client("sqs"), cloud.queue_url(queue)
+    found: dict[str, None] = {}
+    until = time.monotonic() + patience
+    while True:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        before = len(found)
+        found |= dict.fromkeys(named(message["Body"]) for message in messages)
+        if delete and messages:
+            entries = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)]
+            answer = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            if answer.get("Failed"):
+                raise RuntimeError(f"not deleted from {queue}: {answer['Failed']}")
+        if len(found) > before:
+            until = time.monotonic() + patience
+            continue
+        if wanted <= found.keys() or time.monotonic() > until:
+            return list(found)
+        time.sleep(0.05)
