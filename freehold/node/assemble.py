@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from freehold.front.app import App
 from freehold.front.calls import InternalCalls
 from freehold.front.offer import Offer
 from freehold.kit.clock import Clock, ManualClock, SystemClock
-from freehold.kit.ids import Ids
+from freehold.kit.ids import Ids, SeededIds
 from freehold.node.servicetime import keep_service_time, service_time_floor
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform, Settings
@@ -21,7 +22,9 @@ from freehold.runtime.pool import Pool
 from freehold.store.base import Store
 from freehold.work.advance import Advance, Settle
 from freehold.work.blobs import Blobs
+from freehold.work.duties import Duties
 from freehold.work.logs import LogWriter
+from freehold.work.members import Members
 from freehold.work.meters import Meters
 from freehold.work.outbox import Delivery, Outbox
 from freehold.work.tasks import Tasks
@@ -76,6 +79,7 @@ class Node:
         for manifest in reversed(self.manifests):
             if manifest.stop is not None:
                 await manifest.stop(platform)
+        await platform.duties.close()
         await platform.timers.close()
         await platform.outbox.close()
         await platform.tasks.close()
@@ -88,16 +92,23 @@ class Node:
 
 
 async def assemble(
-    settings: Settings, store: Store, scratch: Path, *, seed: int | None = None, manual: bool = False
+    settings: Settings,
+    store: Store,
+    scratch: Path,
+    *,
+    seed: int | None = None,
+    manual: bool = False,
+    start_ms: int | None = None,
 ) -> Node:
     """Build and start a node on an open store. `scratch` is for what need not survive a restart. With `manual`, service
-    time stands until `platform.advance` moves it."""
-    clock = await _clock(store, manual=manual)
-    ids = Ids(seed)
+    time stands until `platform.advance` moves it, on a new store at `start_ms` or the real time."""
+    clock = await _clock(store, manual=manual, start_ms=start_ms)
+    ids = Ids() if seed is None else SeededIds(seed)
     tasks = Tasks()
+    members = Members(store, clock, home=_home(settings), url=settings.url)
     runtime: FunctionRuntime = Pool(
         clock=clock,
-        ids=ids,
+        ids=ids.of("runtime"),
         scratch=scratch / "runtime",
         guarded=settings.guarded,
         code_roots=(settings.data.absolute() / "functions",),
@@ -108,13 +119,14 @@ async def assemble(
         clock=clock,
         ids=ids,
         tasks=tasks,
-        blobs=Blobs(store, clock, ids, None if settings.ephemeral else settings.data / "blobs"),
+        blobs=Blobs(store, clock, ids.of("blobs"), None if settings.ephemeral else settings.data / "blobs"),
         timers=Timers(store, clock, tasks),
-        outbox=Outbox(store, clock, ids, tasks),
-        logs=LogWriter(store, clock, tasks),
+        outbox=Outbox(store, clock, ids.of("outbox"), tasks),
+        logs=LogWriter(store, clock, tasks, ids.of("logs")),
         meters=Meters(store, clock, tasks),
-        traces=Traces(store, clock, ids, tasks),
+        traces=Traces(store, clock, ids.of("traces"), tasks),
         runtime=runtime,
+        duties=Duties(store, clock, tasks, members),
     )
     listed = manifests()
     if isinstance(clock, ManualClock):
@@ -132,11 +144,16 @@ async def assemble(
     return Node(platform, offer, App(platform, offer), listed)
 
 
-async def _clock(store: Store, *, manual: bool) -> Clock:
-    """Service time goes on where an earlier run left it; a manual clock of a new store begins at the real time."""
+async def _clock(store: Store, *, manual: bool, start_ms: int | None) -> Clock:
+    """Service time goes on where an earlier run left it; a manual clock of a new store begins at `start_ms` or now."""
     floor = await service_time_floor(store)
     system = SystemClock(floor)
-    return ManualClock(floor or system.now_ms()) if manual else system
+    return ManualClock(floor or start_ms or system.now_ms()) if manual else system
+
+
+def _home(settings: Settings) -> str:
+    """The data directory and its host: one process at a time has it open."""
+    return "" if settings.ephemeral else f"{socket.gethostname()}:{settings.data.absolute()}"
 
 
 async def _start(platform: Platform, listed: list[Manifest]) -> None:
@@ -146,6 +163,7 @@ async def _start(platform: Platform, listed: list[Manifest]) -> None:
     await platform.meters.start()
     await platform.traces.start()
     await platform.runtime.start()
+    await platform.duties.start()
     for manifest in listed:
         if manifest.start is not None:
             await manifest.start(platform)

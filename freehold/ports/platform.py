@@ -10,6 +10,7 @@ from freehold.kit.clock import Clock
 from freehold.kit.ids import Ids
 from freehold.ports.addresses import Addresses, AsSpelled
 from freehold.store.base import Store
+from freehold.work.duties import Duties
 
 if TYPE_CHECKING:
     from freehold.ports.calls import Calls
@@ -77,6 +78,8 @@ class Platform:
     log_groups: LogGroups = field(default_factory=lambda: cast("LogGroups", Absent("log_groups")))
     addresses: Addresses = field(default_factory=AsSpelled)
     events: Events = field(default_factory=lambda: cast("Events", Absent("events")))
+    duties: Duties = field(default=cast(Duties, None))
+    """Named work that one node does at a time. Made for a single owner of the store where node did not say otherwise."""
     advance: Advance | None = None
     """Moves service time, where the clock is manual."""
     resource_types: dict[str, ResourceType] = field(default_factory=dict)
@@ -84,3 +87,7 @@ class Platform:
     """Private state of services by service name: caches, compiled things, in-memory counts. Never facts."""
     in_flight: int = 0
     """Calls that are running now; bounded by front's throttle step."""
+
+    def __post_init__(self) -> None:
+        if self.duties is None:
+            self.duties = Duties(self.store, self.clock, self.tasks)

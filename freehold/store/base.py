@@ -154,3 +154,16 @@ class Copies(Protocol):
         """Write a synced copy, of one commit, into `directory`; in a thread. `stop` is asked now and then: when it says so,
         raise InterruptedError."""
         ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A store that says whether other processes may write to it too. One that does not say has a single owner."""
+
+    @property
+    def shared(self) -> bool: ...
+
+
+def is_shared(store: Store) -> bool:
+    """May other nodes write to this store while it is open here?"""
+    return isinstance(store, Shared) and store.shared

@@ -63,9 +63,10 @@ class Table:
 
 class MemoryStore:
     """A `Store` in memory. `repeat` is the share of bodies run twice, at random, keeping the second outcome:
-    it finds bodies that are not pure."""
+    it finds bodies that are not pure. `shared`: several nodes of this process use it, as a cluster does."""
 
-    def __init__(self, ids: Ids, repeat: float = 0.0) -> None:
+    def __init__(self, ids: Ids, repeat: float = 0.0, *, shared: bool = False) -> None:
+        self.shared = shared
         self._ids = ids
         self._repeat = repeat
         self._table = Table()

@@ -1,0 +1,144 @@
+"""Members: the nodes that share a store, and which of them live.
+
+Each node keeps one row with a counter that it raises every `BEAT_S` seconds. A member lives as long as its counter is seen
+to move: what counts is the time of the observer's own monotonic clock in which it looked and saw nothing, so neither a
+database that stood still for everybody nor clocks that differ make anybody look dead. Liveness decides only who may try
+to take over; who may write is decided by epochs (work/duties.py).
+
+On a store with a single owner there is one member, no row, and nothing to do.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.kit.clock import Clock
+from freehold.kit.ids import Ids
+from freehold.kit.tuples import pack, span, unpack
+from freehold.store.base import ReadTx, Store, Tx, is_shared
+
+BEAT_S = 1.5
+TTL_S = 5.0
+"""A member whose counter has not moved for so long is taken for dead; one that cannot raise it for so long stops acting."""
+FORGET_S = 60.0
+"""The row of a member that has been silent for so long is removed."""
+
+
+class MemberRow(msgspec.Struct, frozen=True, array_like=True):
+    """The value of a member's row. `home` names the data directory, which one process at a time can have open."""
+
+    beat: int
+    home: str
+    url: str
+    since: float
+    """Wall time, for people."""
+
+
+class _Seen:
+    """What is known of another member: the last counter, and for how long it has been silent."""
+
+    __slots__ = ("row", "silent")
+
+    def __init__(self, row: MemberRow) -> None:
+        self.row, self.silent = row, 0.0
+
+
+class Members:
+    """This node and the others."""
+
+    def __init__(self, store: Store, clock: Clock, *, home: str = "", url: str = "") -> None:
+        self.id = Ids().hex(16)
+        """This process; never the same twice, whatever the seed."""
+        self.alone = not is_shared(store)
+        self._store, self._clock = store, clock
+        self._row = MemberRow(0, home or self.id, url, clock.wall())
+        self._others: dict[str, _Seen] = {}
+        self._beaten = self._looked = clock.monotonic()
+        self._joined = False
+
+    def live(self) -> list[str]:
+        """The ids of all members that live, this one among them, in order."""
+        return sorted([self.id, *(id for id, seen in self._others.items() if seen.silent < TTL_S)])
+
+    def is_live(self, id: str) -> bool:
+        """Does this member live, as far as can be seen from here?"""
+        if id == self.id:
+            return True
+        seen = self._others.get(id)
+        return seen is not None and seen.silent < TTL_S
+
+    @property
+    def in_touch(self) -> bool:
+        """May others still take this node for living? If not, it must not act."""
+        return self.alone or self._clock.monotonic() - self._beaten < TTL_S
+
+    @property
+    def beaten(self) -> float:
+        """When (monotonic) the last beat that arrived was begun."""
+        return self._beaten
+
+    async def beat(self) -> None:
+        """Show that this node lives. The first one removes what an earlier process left in the same data directory."""
+        begun = self._clock.monotonic()
+        row = msgspec.structs.replace(self._row, beat=self._row.beat + 1)
+        joins, key = not self._joined, pack("node", "member", self.id)
+
+        def body(tx: Tx) -> None:
+            if joins:
+                for id, other in read_members(tx).items():
+                    if other.home == row.home:
+                        tx.delete(pack("node", "member", id))
+            tx.put(key, msgspec.msgpack.encode(row))
+
+        await self._store.transact(body)
+        self._row, self._joined, self._beaten = row, True, begun
+
+    def observe(self, found: dict[str, MemberRow]) -> None:
+        """Take note of what `read_members` found just now."""
+        now = self._clock.monotonic()
+        # While this node did not look, silence is no news.
+        passed, self._looked = min(now - self._looked, 2 * BEAT_S), now
+        for id in self._others.keys() - found.keys():
+            del self._others[id]
+        for id, row in found.items():
+            if id == self.id:
+                continue
+            seen = self._others.get(id)
+            if seen is None or seen.row != row:
+                self._others[id] = _Seen(row)
+            else:
+                seen.silent += passed
+
+    async def forget(self) -> None:
+        """Remove the rows of members that have been silent for long."""
+        gone = {id: seen.row for id, seen in self._others.items() if seen.silent >= FORGET_S}
+        if not gone:
+            return
+
+        def body(tx: Tx) -> None:
+            found = read_members(tx)
+            for id, row in gone.items():
+                if found.get(id) == row:
+                    tx.delete(pack("node", "member", id))
+
+        await self._store.transact(body)
+
+    async def leave(self) -> None:
+        """Remove this node's row: others need not wait to see that it is gone."""
+        key = pack("node", "member", self.id)
+        if self._joined:
+            await self._store.transact(lambda tx: tx.delete(key))
+            self._joined = False
+
+    def describe(self) -> list[dict[str, object]]:
+        """The members that live, for people."""
+        rows = {self.id: self._row, **{id: seen.row for id, seen in self._others.items()}}
+        return [{"id": id, "url": rows[id].url, "since": rows[id].since, "self": id == self.id} for id in self.live()]
+
+
+def read_members(tx: ReadTx) -> dict[str, MemberRow]:
+    """All members that have a row."""
+    return {
+        str(unpack(key)[2]): msgspec.msgpack.decode(value, type=MemberRow)
+        for key, value in tx.scan(*span("node", "member"))
+    }

@@ -1,0 +1,431 @@
+import asyncio
+import contextlib
+
+import pytest
+
+from freehold.kit.clock import ManualClock
+from freehold.kit.ids import Ids
+from freehold.store.base import StoreError
+from freehold.store.memory import MemoryStore
+from freehold.work.duties import Duties, preferred
+from freehold.work.leases import LeaseLost
+from freehold.work.members import BEAT_S, TTL_S, Members, read_members
+from freehold.work.tasks import Tasks
+from tests.support import memory_store
+
+
+class HandClock(ManualClock):
+    """Monotonic time by hand, too."""
+
+    seconds = 0.0
+
+    def monotonic(self):
+        return self.seconds
+
+
+class Cut:
+    """A node's way to the shared store, which can be cut."""
+
+    shared = True
+
+    def __init__(self, store):
+        self.store, self.cut = store, False
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    async def transact(self, body, *, lane=None):
+        if self.cut:
+            raise StoreError("cut off")
+        return await self.store.transact(body)
+
+    async def read_many(self, body):
+        if self.cut:
+            raise StoreError("cut off")
+        return await self.store.read_many(body)
+
+
+class Node:
+    def __init__(self, store, clock, home=""):
+        self.store, self.tasks = Cut(store), Tasks()
+        self.duties = Duties(self.store, clock, self.tasks, Members(self.store, clock, home=home))
+        self.leases, self.log = {}, []
+
+    @property
+    def id(self):
+        return self.duties.members.id
+
+    def does(self, name, **options):
+        async def work(lease):
+            self.leases[name] = lease
+            self.log.append(("begin", name))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.log.append(("end", name))
+
+        return self.duties.run(name, work, **options)
+
+    def held(self):
+        return {name for name in self.duties.declared if self.duties.holds(name)}
+
+
+class Cluster:
+    """Nodes on one store, under one monotonic clock that is moved by hand."""
+
+    def __init__(self, count, names=()):
+        self.store = MemoryStore(Ids(1), repeat=0.125, shared=True)
+        self.clock = HandClock()
+        self.names = names
+        self.nodes = [self.make() for _ in range(count)]
+
+    def make(self, home=""):
+        node = Node(self.store, self.clock, home)
+        for name in self.names:
+            node.does(name)
+        return node
+
+    async def join(self):
+        for node in self.nodes:
+            await node.duties.start(background=False)
+        await self.turns()
+
+    async def turns(self, seconds=0.0, *, without=()):
+        """Let that much monotonic time pass; then everybody takes turns until all is settled."""
+        while True:
+            for _ in range(4):
+                for node in self.nodes:
+                    if node not in without:
+                        node.duties.stop_if_out_of_touch()
+                        with contextlib.suppress(StoreError):
+                            await node.duties.turn()
+                await settled()
+            if seconds <= 0:
+                return
+            self.clock.seconds += BEAT_S
+            seconds -= BEAT_S
+
+    def owners(self):
+        """The nodes that hold each duty."""
+        return {name: [n for n in self.nodes if name in n.held()] for name in self.names}
+
+
+async def settled():
+    for _ in range(30):
+        await asyncio.sleep(0)
+
+
+NAMES = tuple(f"mapping:{n}" for n in range(60))
+
+
+def test_with_a_single_owner_work_begins_at_once_and_nothing_is_written():
+    async def main():
+        store = memory_store()
+        duties = Duties(store, ManualClock(), Tasks())
+        begun = []
+
+        async def work(lease):
+            begun.append(lease)
+            await store.transact(lease.check)
+            await lease.wait_ending()
+
+        duty = duties.run("timers", work, patience=1)
+        await duties.start()
+        await settled()
+        assert len(begun) == 1 and duties.holds("timers")
+        assert await store.read(lambda tx: tx.scan(b"", b"\xff")) == []
+        await duty.withdraw()
+        assert not duties.holds("timers") and begun[0].ending
+
+    asyncio.run(main())
+
+
+def test_every_duty_has_one_node_and_they_are_spread_over_all():
+    async def main():
+        cluster = Cluster(3, NAMES)
+        await cluster.join()
+        owners = cluster.owners()
+        assert all(len(nodes) == 1 for nodes in owners.values())
+        shares = [len(node.held()) for node in cluster.nodes]
+        assert sum(shares) == 60 and min(shares) >= 10, shares
+
+    asyncio.run(main())
+
+
+def test_duties_of_a_dead_node_are_taken_over_and_others_stay_where_they_are():
+    async def main():
+        cluster = Cluster(3, NAMES)
+        await cluster.join()
+        dead, *others = cluster.nodes
+        before = {node: node.held() for node in others}
+        lost = dead.held()
+        await cluster.turns(TTL_S - 2 * BEAT_S, without=(dead,))
+        assert {node: node.held() for node in others} == before, "nobody is taken for dead before its time"
+        await cluster.turns(4 * BEAT_S, without=(dead,))
+        assert set().union(*(node.held() for node in others)) == set(NAMES)
+        for node in others:
+            assert before[node] < node.held()
+            assert not any(entry[0] == "end" for entry in node.log)
+        leases = [dead.leases[name] for name in lost]
+
+        def acts(lease):
+            def body(tx):
+                lease.check(tx)
+                tx.put(b"acted", b"")
+
+            return body
+
+        for lease in leases:
+            with pytest.raises(LeaseLost):
+                await cluster.store.transact(acts(lease))
+        assert await cluster.store.read(lambda tx: tx.get(b"acted")) is None
+        for node in others:
+            for name in node.held():
+                await cluster.store.transact(node.leases[name].check)
+
+    asyncio.run(main())
+
+
+def test_a_paused_node_that_comes_back_ends_its_work_and_takes_its_share_again():
+    async def main():
+        cluster = Cluster(2, NAMES)
+        await cluster.join()
+        paused, other = cluster.nodes
+        mine = paused.held()
+        await cluster.turns(TTL_S + 3 * BEAT_S, without=(paused,))
+        assert other.held() == set(NAMES)
+        paused.duties.stop_if_out_of_touch()
+        await settled()
+        assert paused.held() == set()
+        assert mine <= {name for what, name in paused.log if what == "end"}
+        await cluster.turns(2 * BEAT_S)
+        assert paused.held() == mine and other.held() == set(NAMES) - mine
+        for name in mine:
+            await cluster.store.transact(paused.leases[name].check)
+
+    asyncio.run(main())
+
+
+def test_a_node_that_cannot_reach_the_store_stops_by_itself_before_others_take_over():
+    async def main():
+        cluster = Cluster(2, NAMES)
+        await cluster.join()
+        off, other = cluster.nodes
+        off.store.cut = True
+        while off.held():
+            assert other.held() & off.held() == set()
+            await cluster.turns(BEAT_S)
+        assert cluster.clock.seconds <= TTL_S + BEAT_S
+        await cluster.turns(4 * BEAT_S)
+        assert other.held() == set(NAMES)
+        off.store.cut = False
+        await cluster.turns(BEAT_S)
+        assert off.held() and all(len(nodes) == 1 for nodes in cluster.owners().values())
+
+    asyncio.run(main())
+
+
+def test_when_the_store_stood_still_for_everybody_nobody_is_taken_for_dead():
+    async def main():
+        cluster = Cluster(3, NAMES)
+        await cluster.join()
+        before = [node.held() for node in cluster.nodes]
+        for node in cluster.nodes:
+            node.store.cut = True
+        await cluster.turns(20)
+        assert not any(node.held() for node in cluster.nodes), "out of touch, they stopped"
+        for node in cluster.nodes:
+            node.store.cut = False
+        await cluster.turns()
+        assert [node.held() for node in cluster.nodes] == before
+        assert all(len(node.duties.members.live()) == 3 for node in cluster.nodes)
+
+    asyncio.run(main())
+
+
+def test_a_node_that_joins_gets_its_share_handed_over_and_one_that_leaves_gives_it_back_at_once():
+    async def main():
+        cluster = Cluster(2, NAMES)
+        await cluster.join()
+        before = {node: node.held() for node in cluster.nodes}
+        joined = cluster.make()
+        cluster.nodes.append(joined)
+        await joined.duties.start(background=False)
+        await cluster.turns()
+        share = joined.held()
+        assert len(share) >= 10 and all(len(nodes) == 1 for nodes in cluster.owners().values())
+        for node, had in before.items():
+            assert node.held() == had - share, "no duty moves but to the one that joined"
+        await joined.duties.close()
+        cluster.nodes.remove(joined)
+        await cluster.turns()
+        assert {node: node.held() for node in cluster.nodes} == before
+        assert cluster.clock.seconds == 0, "nobody had to wait"
+
+    asyncio.run(main())
+
+
+def test_a_hand_over_waits_for_the_work_to_end_within_its_patience():
+    async def main():
+        cluster = Cluster(1)
+        await cluster.join()
+        (owner,) = cluster.nodes
+        finish = asyncio.Event()
+        trace = []
+
+        async def first(lease):
+            lease.when_ending(lambda: trace.append("asked"))
+            await lease.wait_ending()
+            await finish.wait()
+            await cluster.store.transact(lease.check)
+            trace.append("ended")
+
+        async def second(lease):
+            trace.append("next")
+            await lease.wait_ending()
+
+        joined = cluster.make()
+        name = next(n for n in NAMES if preferred(n, [owner.id, joined.id]) == joined.id)
+        owner.duties.run(name, first, patience=5)
+        await cluster.turns()
+        cluster.nodes.append(joined)
+        joined.duties.run(name, second)
+        await joined.duties.start(background=False)
+        await cluster.turns()
+        assert trace == ["asked"]
+        finish.set()
+        await settled()
+        await cluster.turns()
+        assert trace == ["asked", "ended", "next"]
+
+    asyncio.run(main())
+
+
+def test_a_duty_that_does_not_move_stays_with_its_living_owner():
+    async def main():
+        cluster = Cluster(2)
+        await cluster.join()
+        first, second = cluster.nodes
+        for name in NAMES:
+            first.does(name, moves=False, here=True)
+        await cluster.turns()
+        for name in NAMES:
+            second.does(name, moves=False)
+        await cluster.turns(3 * BEAT_S)
+        assert first.held() == set(NAMES)
+        await cluster.turns(TTL_S + 2 * BEAT_S, without=(first,))
+        assert second.held() == set(NAMES)
+
+    asyncio.run(main())
+
+
+def test_a_duty_that_the_preferred_node_does_not_want_is_done_by_another():
+    async def main():
+        cluster = Cluster(2)
+        await cluster.join()
+        first, second = cluster.nodes
+        name = next(n for n in NAMES if preferred(n, [first.id, second.id]) == second.id)
+        first.does(name)
+        await cluster.turns()
+        assert first.held() == set()
+        await cluster.turns(TTL_S + BEAT_S)
+        assert first.held() == {name}
+
+    asyncio.run(main())
+
+
+def test_a_restarted_node_does_not_wait_for_what_its_killed_process_held():
+    async def main():
+        cluster = Cluster(0, NAMES)
+        cluster.nodes.append(cluster.make("host-a:/data"))
+        await cluster.join()
+        assert cluster.nodes[0].held() == set(NAMES)
+        cluster.nodes[0] = cluster.make("host-a:/data")
+        await cluster.join()
+        assert cluster.nodes[0].held() == set(NAMES) and cluster.clock.seconds == 0
+
+    asyncio.run(main())
+
+
+def test_withdrawing_removes_the_row_and_a_later_holder_is_told_from_an_earlier_one():
+    async def main():
+        cluster = Cluster(1)
+        await cluster.join()
+        (node,) = cluster.nodes
+        duty = node.does("pipe:x")
+        await cluster.turns()
+        old = node.leases["pipe:x"]
+        await duty.withdraw()
+        assert await node.duties.describe() == {}
+        node.does("pipe:x")
+        await cluster.turns()
+        await cluster.store.transact(node.leases["pipe:x"].check)
+        with pytest.raises(LeaseLost):
+            await cluster.store.transact(old.check)
+
+    asyncio.run(main())
+
+
+def test_work_done_once_is_withdrawn_by_itself_and_failing_work_begins_again():
+    async def main():
+        cluster = Cluster(1)
+        await cluster.join()
+        (node,) = cluster.nodes
+        tried = []
+
+        async def work(lease):
+            tried.append(lease)
+            if len(tried) == 1:
+                raise ValueError("once")
+
+        node.duties.run("stack:x", work, once=True)
+        await cluster.turns()
+        assert len(tried) == 1 and node.held() == {"stack:x"}
+        async with asyncio.timeout(5):
+            while node.duties.declared:
+                await asyncio.sleep(0.01)
+        await settled()
+        assert len(tried) == 2 and await node.duties.describe() == {}
+
+    asyncio.run(main())
+
+
+def test_rows_that_nobody_needs_are_removed():
+    async def main():
+        cluster = Cluster(2)
+        await cluster.join()
+        gone, stays = cluster.nodes
+        gone.does("pipe:x")
+        stays.does("timers")
+        await cluster.turns(TTL_S + BEAT_S)
+        assert set(await stays.duties.describe()) == {"pipe:x", "timers"}
+        await cluster.turns(700, without=(gone,))
+        assert set(await stays.duties.describe()) == {"timers"}
+        assert list(await cluster.store.read(read_members)) == [stays.id]
+
+    asyncio.run(main())
+
+
+def test_in_the_background_duties_move_by_themselves_within_moments():
+    async def main():
+        store = MemoryStore(Ids(1), shared=True)
+        nodes = [Node(store, ManualClock()) for _ in range(2)]
+        for node in nodes:
+            for name in NAMES:
+                node.does(name)
+            await node.duties.start()
+
+        async def shared_out():
+            while sum(len(node.held()) for node in nodes) < 60 or not all(node.held() for node in nodes):
+                await asyncio.sleep(0.01)
+
+        async with asyncio.timeout(4):
+            await shared_out()
+        first = nodes.pop(0)
+        await first.duties.close()
+        async with asyncio.timeout(1):
+            await shared_out()
+        for node in [first, *nodes]:
+            await node.tasks.close()
+
+    asyncio.run(main())
