@@ -55,6 +55,8 @@ class Members:
         self._others: dict[str, _Seen] = {}
         self._beaten = self._looked = clock.monotonic()
         self._joined = False
+        self.lapses = 0
+        """How often this node was out of touch: what it held without a lease may be others' since then."""
 
     def live(self) -> list[str]:
         """The ids of all members that live, this one among them, in order."""
@@ -66,6 +68,11 @@ class Members:
             return True
         seen = self._others.get(id)
         return seen is not None and seen.silent < TTL_S
+
+    def present(self, tx: ReadTx) -> set[str]:
+        """The ids of all members that have a row, but for those that look dead from here. Whoever is new is among them."""
+        seen = self._others
+        return {id for id in read_members(tx) if id not in seen or seen[id].silent < TTL_S} | {self.id}
 
     @property
     def in_touch(self) -> bool:
@@ -91,6 +98,8 @@ class Members:
             tx.put(key, msgspec.msgpack.encode(row))
 
         await self._store.transact(body)
+        if self._joined and not self.in_touch:
+            self.lapses += 1
         self._row, self._joined, self._beaten = row, True, begun
 
     def observe(self, found: dict[str, MemberRow]) -> None:
