@@ -105,7 +105,7 @@ async def assemble(
     clock = await _clock(store, manual=manual, start_ms=start_ms)
     ids = Ids() if seed is None else SeededIds(seed)
     tasks = Tasks()
-    members = Members(store, clock, home=_home(settings), url=settings.url)
+    duties = Duties(store, clock, tasks, Members(store, clock, home=_home(settings), url=settings.url))
     runtime: FunctionRuntime = Pool(
         clock=clock,
         ids=ids.of("runtime"),
@@ -120,13 +120,13 @@ async def assemble(
         ids=ids,
         tasks=tasks,
         blobs=Blobs(store, clock, ids.of("blobs"), None if settings.ephemeral else settings.data / "blobs"),
-        timers=Timers(store, clock, tasks),
-        outbox=Outbox(store, clock, ids.of("outbox"), tasks),
+        timers=Timers(store, clock, tasks, duties),
+        outbox=Outbox(store, clock, ids.of("outbox"), tasks, duties),
         logs=LogWriter(store, clock, tasks, ids.of("logs")),
         meters=Meters(store, clock, tasks),
         traces=Traces(store, clock, ids.of("traces"), tasks),
         runtime=runtime,
-        duties=Duties(store, clock, tasks, members),
+        duties=duties,
     )
     listed = manifests()
     if isinstance(clock, ManualClock):

@@ -53,11 +53,13 @@ class DutyRow(msgspec.Struct, frozen=True, array_like=True):
 class Held(Lease):
     """A duty that this node holds: what `work` is given. On a store with a single owner it cannot be lost."""
 
-    __slots__ = ("_alone", "_callbacks", "_ending")
+    __slots__ = ("_alone", "_callbacks", "_ending", "lost")
 
     def __init__(self, key: bytes, owner: str, epoch: int, *, alone: bool) -> None:
         super().__init__(key, owner, epoch)
         self._alone = alone
+        self.lost = False
+        """Was it taken away, rather than asked for? Then nothing that is under way can be recorded any more."""
         self._ending = asyncio.Event()
         self._callbacks: list[Callable[[], None]] = []
 
@@ -137,6 +139,7 @@ class Duty:
                 return
             except LeaseLost:
                 log.warning("duty %s is another node's now", self.name)
+                lease.lost = True
                 if self.lease is lease:
                     self.lease = None
                 self._duties.nudge()
@@ -161,6 +164,7 @@ class Duty:
         """Somebody else holds it, or may soon: stop at once."""
         lease, self.lease = self.lease, None
         if lease is not None:
+            lease.lost = True
             lease.end()
         if self._task is not None:
             self._task.cancel()
@@ -240,10 +244,11 @@ class Duties:
         """Have `work(lease)` done by one node at a time: by this one once it has the duty.
 
         The work normally runs for ever. When it returns, it is over, but this node keeps the duty until the duty is
-        withdrawn (with `once` that happens by itself); when it raises, it begins again after a pause. When the duty goes to another node (or this one stops, or
-        the duty is withdrawn), `lease.ending` turns true, and the work is cancelled after `patience` seconds; when it is
-        lost, at once. With `moves=False` the duty stays with a living owner whatever it prefers. `here`: this node takes
-        it, once, if it is free, whomever it prefers. A name is declared once; names are at most 200 characters.
+        withdrawn (with `once` that happens by itself); when it raises, it begins again after a pause. When the duty goes to
+        another node (or this one stops, or the duty is withdrawn), `lease.ending` turns true, and the work is cancelled
+        after `patience` seconds; when it is lost, at once. With `moves=False` the duty stays with a living owner whatever
+        it prefers. `here`: this node takes it, once, if it is free, whomever it prefers. A name is declared once, and has
+        at most 1,900 bytes.
         """
         if name in self.declared:
             raise ValueError(f"the duty {name!r} is declared already")

@@ -1,9 +1,9 @@
 """Outbox: effects outside the store (a function call, an HTTP delivery), written with the facts and performed after.
 
 An effect is a row, added in the transaction that decides it, and performed at least once after the commit. Each kind
-has its own queue and its own worker, so that a slow or failing kind never holds up another. One process works a kind
-at a time, under a lease whose epoch every acknowledging transaction checks; what a crashed worker had begun is still
-in its row and is performed again.
+has its own queue and its own worker, so that a slow or failing kind never holds up another. A kind is a duty
+(work/duties.py): one node works it at a time, and every acknowledging transaction checks its epoch; what a crashed worker
+had begun is still in its row and is performed again.
 
 Rows: `("outbox", "q", kind, due ms, id)` is what waits, in due order; a payload of more than 1 KiB lies beside it in
 `("outbox", "p", kind, id)`, so that looking for what is due reads no payloads of what is under way. Members of a group
@@ -25,12 +25,15 @@ from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack, unpack
 from freehold.store.base import ReadTx, Store, Tx
 from freehold.store.limits import MAX_VALUE
-from freehold.work.leases import Lease, LeaseLost, Leases
+from freehold.work.duties import Duties, Duty, Held
+from freehold.work.leases import LeaseLost
 from freehold.work.tasks import Tasks
 from freehold.work.waiting import Alarm
 
 log = logging.getLogger("freehold.work")
 
+PATIENCE_S = 3.0
+"""How long deliveries that are under way have to end when their kind goes to another node."""
 CONCURRENCY = 256
 """Deliveries of one kind under way at a time, unless `start` says otherwise."""
 FLYING_BYTES = 32 << 20
@@ -90,18 +93,18 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
 class Outbox:
     """Adds effects to transactions and performs them after the commit."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, tasks: Tasks) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, tasks: Tasks, duties: Duties | None = None) -> None:
         self._store, self._clock, self._ids, self._tasks = store, clock, ids, tasks
+        self._duties = duties or Duties(store, clock, tasks)
         self._queues: dict[str, _Queue] = {}
 
     async def start(self, deliverers: Mapping[str, Deliverer], *, concurrency: Mapping[str, int] | None = None) -> None:
-        """Begin to perform. What earlier processes left is due at once, in its old order."""
-        lease = await Leases(self._store, self._clock, self._ids).take("outbox")
+        """Begin to perform, each kind where its duty is. What earlier processes left is due at once, in its old order."""
         for kind, deliver in deliverers.items():
             most = (concurrency or {}).get(kind, CONCURRENCY)
-            queue = _Queue(self._store, self._clock, self._ids, self._tasks, lease, kind, deliver, most)
+            queue = _Queue(self._store, self._clock, self._ids, self._tasks, kind, deliver, most)
             self._queues[kind] = queue
-            self._tasks.loop(f"outbox: {kind}", queue.run)
+            queue.duty = self._duties.run(f"outbox:{kind}", queue.run, patience=PATIENCE_S)
 
     def add(self, tx: Tx, kind: str, payload: bytes, *, id: str, due_ms: int, group: bytes | None = None) -> None:
         """Have `payload` delivered by the deliverer of `kind` at service time `due_ms` or, if that is past, at once.
@@ -142,26 +145,52 @@ class _Queue:
         clock: Clock,
         ids: Ids,
         tasks: Tasks,
-        lease: Lease,
         kind: str,
         deliver: Deliverer,
         concurrency: int,
     ) -> None:
-        self._store, self._clock, self._ids, self._tasks, self._lease = store, clock, ids, tasks, lease
+        self._store, self._clock, self._ids, self._tasks = store, clock, ids, tasks
         self._kind, self._deliver, self._concurrency = kind, deliver, concurrency
         self._flying: set[bytes] = set()
         self._flying_bytes = 0
         self._full = False
         self._landed = 0
-        self._lost = False
+        self._lease: Held | None = None
+        self.duty: Duty | None = None
         self._ended: list[tuple[bytes, OutboxRow, int | None]] = []
         self._recording: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._alarm = Alarm(store, clock, _wake(kind))
 
-    async def run(self) -> None:
+    async def run(self, lease: Held) -> None:
+        """Perform while this node has the duty; then leave what is under way time to end and to be recorded."""
+        self._lease = lease
+        lease.when_ending(self._alarm.ring)
+        try:
+            await self._work(lease)
+            if not lease.lost and self._running:
+                await asyncio.wait(self._running)
+            while self._recording is not None and not lease.lost:
+                await asyncio.wait([self._recording])
+        finally:
+            self._lease = None
+            await self._drop()
+
+    async def _drop(self) -> None:
+        """What is still under way is performed again, by whoever has the duty next."""
+        for task in list(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+        if self._recording is not None:
+            await asyncio.wait([self._recording])
+        self._ended.clear()
+        self._flying.clear()
+        self._flying_bytes, self._full = 0, False
+
+    async def _work(self, lease: Held) -> None:
         async with self._alarm as alarm:
-            while not self._lost:
+            while not lease.ending:
                 if not self._has_room():
                     await alarm.wait(None)
                     continue
@@ -243,10 +272,12 @@ class _Queue:
             while self._ended:
                 batch = self._batch()
                 try:
-                    await self._store.transact(self._recorder(batch, self._clock.now_ms()))
+                    if self._lease is not None:
+                        await self._store.transact(self._recorder(self._lease, batch, self._clock.now_ms()))
                 except LeaseLost:
-                    self._lost = True
-                    log.warning("another process performs outbox %s now", self._kind)
+                    log.warning("another node performs outbox %s now", self._kind)
+                    if self._lease is not None:
+                        self._lease.end()
                 finally:
                     self._flying.difference_update(key for key, _, _ in batch)
                     self._landed += 1
@@ -265,9 +296,11 @@ class _Queue:
         batch, self._ended = self._ended[:count], self._ended[count:]
         return batch
 
-    def _recorder(self, batch: list[tuple[bytes, OutboxRow, int | None]], now: int) -> Callable[[Tx], None]:
+    def _recorder(
+        self, lease: Held, batch: list[tuple[bytes, OutboxRow, int | None]], now: int
+    ) -> Callable[[Tx], None]:
         def body(tx: Tx) -> None:
-            self._lease.check(tx)
+            lease.check(tx)
             for key, row, after_ms in batch:
                 tx.delete(key)
                 if after_ms is not None:
@@ -284,7 +317,7 @@ class _Queue:
     async def settle(self) -> bool:
         """Wait until nothing is due and nothing is under way; says whether there was anything."""
         worked = False
-        while not self._lost:
+        while self.duty is not None and self.duty.lease is not None and not self.duty.lease.ending:
             if self._flying:
                 worked = True
                 await self._alarm.rung()
@@ -299,12 +332,7 @@ class _Queue:
         return False
 
     async def close(self) -> None:
-        for task in list(self._running):
-            task.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
-        if self._recording is not None:
-            await asyncio.wait([self._recording])
+        await self._drop()
 
 
 def _wake(kind: str) -> bytes:

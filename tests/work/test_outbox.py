@@ -281,31 +281,6 @@ def test_what_was_under_way_in_a_crash_is_performed_again():
     asyncio.run(main())
 
 
-def test_a_worker_that_was_replaced_cannot_record_ends():
-    async def main():
-        gate, begun = asyncio.Event(), asyncio.Event()
-
-        async def slow(delivery):
-            begun.set()
-            await gate.wait()
-            raise Retry(60_000)
-
-        first = House()
-        await first.start(note=slow)
-        await first.add("x")
-        await begun.wait()
-        second = await House(first.store, first.clock).start()
-        gate.set()
-        await first.outbox.settle()
-        await second.outbox.settle()
-        assert second.seen == [("x", b"x", 1)]
-        assert await second.waiting() == [], "the first worker's retry was not written"
-        await first.stop()
-        await second.stop()
-
-    asyncio.run(main())
-
-
 def test_an_unknown_kind_is_refused():
     async def main():
         house = await House().start()
