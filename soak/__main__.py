@@ -1,94 +1,138 @@
-"""`python -m soak`: all services mixed on a durable server; exit code 1 where something grew or failed."""
+"""`./dev soak`: all services mixed on a durable server for as long as asked; exit code 1 where something grew or failed."""
 
 from __future__ import annotations
 
 import argparse
-import itertools
+import json
 import shutil
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
-from freehold.testing import Freehold
-from soak import samples
-from soak.mix import Application
+from soak import drawing, judging, report, samples
+from soak.judging import Verdict
+from soak.load import Load, TimedCloud, Watch
+from soak.mix import mixed
+from soak.samples import Observer, Rows, Sample
+from soak.server import Server
+from workloads.base import Workload
 
 HERE = Path(__file__).parent
-WORKERS = 4
+ACCOUNT = "200000000000"
+PLANTS = ("memory", "files", "threads", "tasks", "processes", "rows", "blobs", "latency")
 
 
-class Load:
-    """Workers that take turns, and how long the turns took."""
+class Run:
+    """One run: what was seen, and what was found."""
 
-    def __init__(self, application: Application, pause_s: float) -> None:
-        self._turns, self._pause = list(application.turns().items()), pause_s
-        self._numbers = itertools.count()
-        self._stopped = threading.Event()
-        self.latencies: list[float] = []
-        self.problems: Counter[str] = Counter()
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(WORKERS)]
+    def __init__(self) -> None:
+        self.watch = Watch()
+        self.taken: list[Sample] = []
+        self.rows: list[tuple[float, Rows]] = []
+        self.load: Load | None = None
+        self.wrong: list[str] = []
+        self.verdicts: list[Verdict] = []
 
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+    def hold(self, server: Server, data: Path, given: argparse.Namespace) -> None:
+        """Load the server for so long, and look at it every few seconds."""
+        cloud = TimedCloud(server.url, self.watch, ACCOUNT)
+        workloads = mixed(cloud, given.rate)
+        for workload, _ in workloads:
+            workload.setup()
+        observer = Observer(server.process.pid, server.url, data)
+        self.load, self.watch.began = Load(workloads, seed=1), time.monotonic()
+        self.watch.minutes.clear()
+        self.load.start()
+        due = given.every
+        while due <= given.minutes * 60:
+            time.sleep(max(0.0, self.watch.began + due - time.monotonic()))
+            if server.process.poll() is not None:
+                raise SystemExit(f"The server ended with {server.process.returncode}.")
+            self.taken.append(observer.sample(time.monotonic() - self.watch.began, self.watch.recent()))
+            if len(self.taken) % 6 == 0:
+                self.rows.append((self.taken[-1].at_s, observer.rows()))
+                self._say(given.output)
+            due += given.every
+        hanging = self.load.stop()
+        self.wrong += [f"a thread of the load hangs: {name}" for name in hanging]
+        self.wrong += [f"{count} times {what}" for what, count in self.load.problems.items()]
+        if not hanging:
+            self.wrong += _verified([workload for workload, _ in workloads])
 
-    def stop(self) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join(60)
+    def _say(self, output: Path) -> None:
+        """One line, and everything until now on disk: a run that is cut is not lost."""
+        last, (_, rows) = self.taken[-1], self.rows[-1]
+        assert self.load is not None
+        print(
+            f"{last.at_s / 60:5.1f} min: rss {last.rss_mb:.1f} pss {last.pss_mb:.1f} functions {last.functions_mb:.0f} MB "
+            f"({last.functions}), files {last.files}, threads {last.threads}, tasks {last.tasks}, store {last.store_mb:.1f} "
+            f"wal {last.wal_mb:.1f} blobs {last.blobs_mb:.1f} MB, {sum(count for count, _ in rows.values())} rows, "
+            f"cpu {last.cpu:.2f}+{last.functions_cpu:.2f}, p50 {last.p50_ms:.1f} p99 {last.p99_ms:.0f} ms, "
+            f"{sum(self.load.steps.values())} steps, {sum(self.load.problems.values())} problems",
+            flush=True,
+        )
+        self.write(output)
 
-    def _work(self) -> None:
-        while not self._stopped.is_set():
-            number = next(self._numbers)
-            name, turn = self._turns[number % len(self._turns)]
-            began = time.perf_counter()
-            try:
-                turn(number // len(self._turns))
-            except Exception as problem:  # noqa: BLE001 it is counted, and the run fails
-                self.problems[f"{name}: {type(problem).__name__}: {str(problem)[:200]}"] += 1
-            self.latencies.append((time.perf_counter() - began) * 1e3)
-            self._stopped.wait(self._pause)
+    def write(self, output: Path) -> None:
+        """Samples, rows and latencies as comma separated values."""
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "samples.csv").write_text(samples.table(self.taken))
+        (output / "rows.csv").write_text(report.rows_table(self.rows))
+        (output / "latency.csv").write_text(report.latency_table(self.watch.minutes))
+        if self.load is not None:
+            (output / "problems.json").write_text(json.dumps(self.load.problems, indent=1))
+
+    def judge(self) -> None:
+        """By the rules of soak.judging."""
+        self.verdicts = judging.judge_samples(self.taken) + judging.judge_rows(self.rows)
+        self.verdicts += judging.judge_latency(self.watch.minutes, self.taken)
+        self.wrong = [f"{each.title}: {each.said}" for each in self.verdicts if not each.flat] + self.wrong
+
+    def draw(self, output: Path) -> None:
+        """Three pictures."""
+        (output / "server.svg").write_text(drawing.svg(drawing.sample_strips(self.taken)))
+        (output / "rows.svg").write_text(drawing.svg(drawing.row_strips(self.rows)))
+        (output / "latency.svg").write_text(drawing.svg(drawing.latency_strips(self.watch.minutes)))
+
+
+def _verified(workloads: Sequence[Workload]) -> list[str]:
+    return [
+        f"{workload.name}: {line}" for workload in workloads for line in workload.verify(workload.ledger, patience=60)
+    ]
+
+
+def arguments() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(prog="./dev soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=65.0)
+    parser.add_argument("--rate", type=float, default=1.0, help="times the moderate pace of every workload (default 1)")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between samples")
+    parser.add_argument("--output", type=Path, default=HERE / "results", help="directory of tables and pictures")
+    parser.add_argument("--plant", choices=PLANTS, help="leak this on purpose: the run has to fail, and to name it")
+    parser.add_argument("--tracemalloc", type=int, default=0, metavar="FRAMES", help="what holds memory (slow)")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Hold the load and judge."""
-    parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--every", type=float, default=10.0, help="seconds between samples")
-    parser.add_argument("--pause", type=float, default=0.01, help="seconds that each worker rests between turns")
-    parser.add_argument("--output", type=Path, default=HERE / "RESULTS")
-    given = parser.parse_args()
+    given = arguments()
     where = Path(tempfile.mkdtemp(prefix="freehold-soak-"))
     where.chmod(0o711)
-    taken: list[samples.Sample] = []
-    with Freehold(data=where / "data") as server:
-        application = Application(server.account())
-        application.prepare()
-        load, process = Load(application, given.pause), psutil.Process(server.process.pid)
-        load.start()
-        began = time.monotonic()
-        while (at := time.monotonic() - began) < given.seconds:
-            time.sleep(given.every)
-            latencies, load.latencies = load.latencies, []
-            taken.append(samples.take(at + given.every, process, where / "data", latencies))
-            print(taken[-1], flush=True)
-        load.stop()
-        settled = application.settled()
-    shutil.rmtree(where, ignore_errors=True)
-    given.output.with_suffix(".csv").write_text(samples.table(taken))
-    given.output.with_suffix(".svg").write_text(samples.picture(taken))
-    wrong = [*samples.grown(taken).values(), *(f"{count} times {what}" for what, count in load.problems.items())]
-    wrong += [] if settled else ["the queue of the worker was not worked off"]
-    print(
-        f"{sum(sample.turns for sample in taken)} turns in {given.seconds:.0f} s; "
-        + ("flat" if not wrong else "; ".join(wrong))
-    )
-    sys.exit(bool(wrong))
+    run, data = Run(), where / "data"
+    try:
+        with Server(data, plant=given.plant, frames=given.tracemalloc) as server:
+            assert isinstance(server, Server)
+            run.hold(server, data, given)
+    finally:
+        shutil.rmtree(where, ignore_errors=True)
+    run.judge()
+    run.write(given.output)
+    run.draw(given.output)
+    (given.output / "RESULTS.md").write_text(report.document(run.taken, run.watch.minutes, run.verdicts, run.wrong))
+    print("flat" if not run.wrong else "NOT FLAT:\n" + "\n".join(run.wrong))
+    sys.exit(bool(run.wrong))
 
 
 if __name__ == "__main__":

@@ -1,98 +1,227 @@
-"""Samples of a running server, whether they are flat, and a picture of them."""
+"""Samples of a running server, taken from outside: its process, those of functions, its disk, the rows of its store."""
 
 from __future__ import annotations
 
-import statistics
+import hashlib
+import json
+import os
+import time
+import urllib.request
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+import apsw
 import psutil
-
-MARGIN = 0.15
-"""The last quarter of a flat run lies at most this much above its second quarter (and FLOOR more)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One moment."""
+    """One moment. Megabytes are 10^6 bytes."""
 
     at_s: float
-    memory_mb: float
-    """Resident memory of the server itself; functions come and go."""
+    rss_mb: float
+    """Resident memory of the server itself."""
+    pss_mb: float
+    """The same, what it shares with its forks divided among them."""
+    functions_mb: float
+    """PSS of all processes below it: zygotes and function instances."""
+    functions: int
+    """Processes below the server."""
     files: int
-    disk_mb: float
+    sockets: int
+    """Of the open files."""
+    threads: int
+    tasks: int
+    """Tasks of the event loop."""
+    store_mb: float
+    wal_mb: float
+    blobs_mb: float
+    blobs: int
+    """Files below blobs/."""
+    other_mb: float
+    """Unpacked packages and scratch."""
+    cpu: float
+    """Cores that the server took since the last sample."""
+    functions_cpu: float
+    """Cores that functions took since the last sample, as far as their processes still live."""
     p50_ms: float
     p99_ms: float
-    turns: int
+    calls: int
+    """Calls since the last sample; p50 and p99 are theirs."""
+    machine_ms: float
+    """How long a fixed piece of work takes beside the server (hashing, and a synced write): the machine's own pace."""
 
 
-SERIES = {
-    "memory_mb": ("memory of the server, MB", 20.0),
-    "files": ("open files", 20.0),
-    "disk_mb": ("data directory, MB", 50.0),
-    "p50_ms": ("turn p50, ms", 3.0),
-}
-"""Series -> (what it is, how much growth is noise)."""
+Rows = dict[str, tuple[int, int]]
+"""Kind of rows -> how many, bytes of keys and values."""
 
 
-def disk_mb(data: Path) -> float:
-    """What the data directory takes."""
-    total = 0
-    for path in data.rglob("*"):
+class Observer:
+    """Looks at one server. `url`: its address; `data`: its directory."""
+
+    def __init__(self, pid: int, url: str, data: Path) -> None:
+        self._process, self._url, self._data = psutil.Process(pid), url, data
+        self._cpu: dict[int, float] = {}
+        self._at = time.monotonic()
+        self._store = apsw.Connection(str(data / "store.db"), flags=apsw.SQLITE_OPEN_READONLY)
+        self._store.set_busy_timeout(5_000)
+        self._functions_mb, self._turn = 0.0, 0
+
+    def sample(self, at_s: float, latencies: Sequence[float]) -> Sample:
+        """A sample of now; the latencies (ms) are those of the calls since the last one."""
+        memory, below = self._process.memory_full_info(), self._process.children(recursive=True)
+        if self._turn % 6 == 0:  # adding up the maps of every function costs more than all the rest
+            self._functions_mb = sum(map(_pss, below)) / 1e6
+        self._turn += 1
+        kinds = Counter(_kind(self._process.pid))
+        server_cpu, functions_cpu = self._cores(below)
+        sizes = self._disk()
+        p50, p99 = percentiles(latencies)
+        return Sample(
+            at_s=round(at_s, 1),
+            rss_mb=memory.rss / 1e6,
+            pss_mb=memory.pss / 1e6,
+            functions_mb=self._functions_mb,
+            functions=len(below),
+            files=sum(kinds.values()),
+            sockets=kinds["socket"],
+            threads=self._process.num_threads(),
+            tasks=sum(self.inside()["tasks"].values()),
+            **sizes,
+            cpu=server_cpu,
+            functions_cpu=functions_cpu,
+            p50_ms=p50,
+            p99_ms=p99,
+            calls=len(latencies),
+            machine_ms=self._pace(),
+        )
+
+    def _cores(self, below: Sequence[psutil.Process]) -> tuple[float, float]:
+        """Cores taken by the server, and by what is below it, since the last time."""
+        now, past, took = time.monotonic(), self._cpu, {}
+        for process in (self._process, *below):
+            try:
+                times = process.cpu_times()
+            except psutil.Error:
+                continue
+            took[process.pid] = times.user + times.system
+        spent, self._cpu, self._at = now - self._at, took, now
+        used = {pid: seconds - past.get(pid, 0.0) for pid, seconds in took.items()}
+        own = used.pop(self._process.pid, 0.0)
+        return own / max(spent, 1e-3), sum(used.values()) / max(spent, 1e-3)
+
+    def _disk(self) -> dict[str, float | int]:
+        store, wal = (_size(self._data / name) for name in ("store.db", "store.db-wal"))
+        blobs = _below(self._data / "blobs")
+        other = sum(sum(_below(self._data / name)) for name in ("functions", "scratch"))
+        return {
+            "store_mb": store / 1e6,
+            "wal_mb": wal / 1e6,
+            "blobs_mb": sum(blobs) / 1e6,
+            "blobs": len(blobs),
+            "other_mb": other / 1e6,
+        }
+
+    def inside(self, query: str = "") -> dict[str, object]:  # type: ignore[type-arg]
+        """What the server's window shows (soak.serving)."""
+        with urllib.request.urlopen(f"{self._url}/_freehold/inside?{query}", timeout=60) as answer:
+            return json.load(answer)
+
+    def rows(self) -> Rows:
+        """The rows of the store by kind, read page by page: no snapshot is held that would keep the log from restarting."""
+        found: dict[str, list[int]] = {}
+        last = b""
+        while page := self._store.execute(
+            "SELECT k, length(k) + length(v) FROM kv WHERE k > ? ORDER BY k LIMIT 2000", (last,)
+        ).fetchall():
+            for key, size in page:
+                entry = found.setdefault(kind_of(key), [0, 0])
+                entry[0] += 1
+                entry[1] += size
+            last = page[-1][0]
+        return {kind: (count, size) for kind, (count, size) in sorted(found.items())}
+
+    def free_mb(self) -> float:
+        """Pages of the store's file that hold nothing."""
+        pages = self._store.pragma("freelist_count")
+        return float(pages * self._store.pragma("page_size") / 1e6)
+
+    def _pace(self) -> float:
+        began, block = time.perf_counter(), bytes(1 << 20)
+        hashlib.sha256(block).digest()
+        descriptor = os.open(self._data.parent / "pace", os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
-    return total / 1e6
+            os.pwrite(descriptor, block[:4096], 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return (time.perf_counter() - began) * 1e3
 
 
-def take(at_s: float, process: psutil.Process, data: Path, latencies: Sequence[float]) -> Sample:
-    """A sample of now and of the turns since the last one."""
-    ordered = sorted(latencies) or [0.0]
+def kind_of(key: bytes) -> str:
+    """Service and kind of a row: `pack(service, account, region, kind, ...)`, or what else a key begins with."""
+    parts = [part[1:].decode("utf-8", "replace") if part[:1] == b"\x02" else "" for part in key.split(b"\x00", 4)[:4]]
+    parts += [""] * (4 - len(parts))
+    service, account, region, kind = parts
+    if len(account) == 12 and account.isdigit():
+        return "/".join(
+            part for part in (service, kind if region.count("-") >= 2 else region) if part and len(part) < 25
+        )
+    return f"{service}/{account}" if account and len(account) < 25 else service
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99; zero where there is nothing."""
+    ordered = sorted(values) or [0.0]
     p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99))
-    return Sample(at_s, process.memory_info().rss / 1e6, process.num_fds(), disk_mb(data), p50, p99, len(latencies))
-
-
-def grown(samples: Sequence[Sample]) -> dict[str, str]:
-    """The series that are not flat: the last quarter against the second (the first warms up)."""
-    quarter = len(samples) // 4
-    if not quarter:
-        return {}
-    found = {}
-    for name, (title, noise) in SERIES.items():
-        values = [getattr(sample, name) for sample in samples]
-        early, late = statistics.median(values[quarter : 2 * quarter]), statistics.median(values[-quarter:])
-        if late > early * (1 + MARGIN) + noise:
-            found[name] = f"{title}: {early:.1f} in the second quarter, {late:.1f} in the last"
-    return found
+    return p50, p99
 
 
 def table(samples: Sequence[Sample]) -> str:
     """All of them as comma separated values."""
-    rows = [
-        f"{s.at_s:.0f},{s.memory_mb:.1f},{s.files},{s.disk_mb:.1f},{s.p50_ms:.2f},{s.p99_ms:.2f},{s.turns}"
+    names = [each.name for each in fields(Sample)]
+    lines = [
+        ",".join(f"{value:g}" if (value := getattr(s, name)) == int(value) else f"{value:.3f}" for name in names)
         for s in samples
     ]
-    return "\n".join(["seconds,memory_mb,files,disk_mb,p50_ms,p99_ms,turns", *rows]) + "\n"
+    return "\n".join([",".join(names), *lines]) + "\n"
 
 
-def picture(samples: Sequence[Sample]) -> str:
-    """An SVG: one strip per series over time."""
-    width, height, gap = 720, 90, 34
-    rows = len(SERIES) * (height + gap) + 10
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 40}" height="{rows}" '
-        'font-family="sans-serif" font-size="12">'
-    ]
-    for row, (name, (title, _)) in enumerate(SERIES.items()):
-        values = [float(getattr(sample, name)) for sample in samples]
-        top, highest = row * (height + gap) + gap, max(*values, 1e-9) * 1.1
-        across = [20 + sample.at_s / max(samples[-1].at_s, 1.0) * width for sample in samples]
-        down = [top + height - value / highest * height for value in values]
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
-        said = f"{title}: {values[0]:.1f} at first, {values[-1]:.1f} at last, {max(values):.1f} at most"
-        parts.append(f'<text x="20" y="{top - 8}">{said}</text>')
-        parts.append(f'<rect x="20" y="{top}" width="{width}" height="{height}" fill="none" stroke="#bbb"/>')
-        parts.append(f'<polyline points="{points}" fill="none" stroke="#06c" stroke-width="1.5"/>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
+def _pss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0
+
+
+def _kind(pid: int) -> list[str]:
+    """What each open file of a process is."""
+    kinds = []
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(entry.path)
+        except OSError:
+            continue
+        kinds.append("file" if target.startswith("/") else target.split(":")[0])
+    return kinds
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _below(directory: Path) -> list[int]:
+    """Sizes of all files below a directory."""
+    found = []
+    for place, _, names in os.walk(directory):
+        for name in names:
+            try:
+                found.append(os.lstat(os.path.join(place, name)).st_size)
+            except OSError:
+                continue
+    return found
