@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from freehold.kit.ids import Ids
-from freehold.work import blobs as room
+from freehold.work.blobs import room
 from freehold.work.blobs import INLINE, PIECE, Blob, Blobs
 from tests.support import manual_clock, memory_store
 
@@ -188,7 +188,7 @@ def test_files_that_no_row_claims_are_swept_by_age_and_at_the_next_start(tmp_pat
 def test_without_a_directory_blobs_leave_no_trace():
     async def main():
         blobs = await open_blobs(None)
-        directory = blobs._temporary
+        directory = blobs._emptied
         blob = await blobs.write(big(100_000))
         assert await blobs.read_all(blob) == big(100_000)
         await blobs.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from freehold.kit.tuples import pack, unpack
-from freehold.work.blobfiles import Files
+from freehold.work.blobs.files import Files
 from freehold.work.checking import Report, Snapshot
 
 ORPHAN_S = 86_400.0
@@ -33,7 +33,7 @@ def check(rows: Snapshot, report: Report, directory: Path | None, written: float
     if directory is not None:
         _orphans(rows, report, directory, written)
     if files is not None:
-        files.close()
+        files.shut()
 
 
 def _released(rows: Snapshot, report: Report) -> None:

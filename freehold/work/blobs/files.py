@@ -1,9 +1,10 @@
-"""Files of blobs: two levels of directories, fresh names, synced off the event loop, read inline from the page cache."""
+"""Blobs as files: two levels of directories, fresh names, synced off the event loop, read inline from the page cache."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -12,12 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-R = TypeVar("R")
+from freehold.work.blobs.base import MARK, BlobsUnusable
+from freehold.work.blobs.model import PIECE
+
 S = TypeVar("S")
-Body = Callable[[R], S]
 
 THREADS = 4
 _PROBE = 128 << 10
+_PAGE = 1_000
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
 
@@ -26,27 +29,64 @@ class Files:
 
     def __init__(self, directory: Path, *, durable: bool) -> None:
         self._directory = directory
-        self._tmp = directory / "tmp"
         self.durable = durable
         self._threads = ThreadPoolExecutor(THREADS, "blobs")
         self._known: set[str] = set()
         self._making = threading.Lock()
         self._nowait = _NOWAIT is not None and hasattr(os, "preadv")
 
-    def prepare(self) -> None:
-        """Make the directory and empty its temporary part."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        # Else a power cut takes the directory with all that was synced below it. As below: also where it was there.
-        self.sync_directory(self._directory.parent)
-        self._tmp.mkdir(exist_ok=True)
+    @property
+    def where(self) -> str:
+        """The directory."""
+        return str(self._directory)
 
-    def close(self) -> None:
+    async def prepare(self) -> None:
+        """Make the directory. Raises BlobsUnusable."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            # Else a power cut takes the directory with all that was synced below it. As below: also where it was there.
+            self.sync_directory(self._directory.parent)
+        except OSError as problem:
+            raise BlobsUnusable(
+                f"The directory of blobs, {self._directory}, cannot be used: {problem.strerror}."
+            ) from problem
+
+    async def close(self) -> None:
+        """Wait until what is being written is written."""
+        self.shut()
+
+    def shut(self) -> None:
+        """As `close`."""
         self._threads.shutdown(wait=True)
+
+    async def mark(self, offered: str) -> str:
+        """The text of the file that says whose directory this is; `offered` is written where there is none."""
+        return await self._run(lambda: self._mark(offered))
+
+    def _mark(self, offered: str) -> str:
+        path = self._directory / MARK
+        if offered and not path.exists():
+            # Linked into place: whoever reads it reads all of it, and of two writers one wins.
+            fresh = self._directory / f"{MARK}.{os.getpid()}"
+            with fresh.open("w") as file:
+                file.write(offered)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(fresh, path)
+            except FileExistsError:
+                pass
+            fresh.unlink()
+            self.sync_directory(self._directory)
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            return ""
 
     def path(self, name: str) -> Path:
         return self._directory / name[:2] / name[2:3] / name
 
-    def check(self, name: str) -> None:
+    async def check(self, name: str) -> None:
         """Raise FileNotFoundError where the file is gone."""
         os.stat(self._name(name))
 
@@ -64,7 +104,7 @@ class Files:
         try:
             await writer.finish([data])
         except BaseException:
-            writer.abandon()
+            await writer.abandon()
             raise
 
     def writer(self, name: str) -> Writer:
@@ -151,39 +191,38 @@ class Files:
             return False
         return True
 
-    async def temporary(self, name: str, data: bytes | AsyncIterator[bytes]) -> Path:
-        """A file outside the blobs, removed by the sweep."""
-        path = self._tmp / name
-        with path.open("xb") as file:
-            if isinstance(data, bytes):
-                await self._run(lambda: file.write(data))
-            else:
-                async for piece in data:
-                    await self._run(lambda piece=piece: file.write(piece))  # type: ignore[misc]
-        return path
+    async def pieces(self, name: str, low: int, high: int) -> AsyncIterator[bytes]:
+        """Bytes [low, high), piece by piece, of a file that is opened once: it may be removed meanwhile."""
+        with self.open(name) as file:
+            for at in range(low, high, PIECE):
+                yield await self.pread(file, at, min(PIECE, high - at))
 
     # Sweeping
 
     async def older(self, before: float, page: int) -> AsyncIterator[list[str]]:
         """Names of files last written before `before` (wall seconds), in pages."""
-        walk = self._walk(before)
+        walk = (name for name, _, written in self._walk() if written < before)
         while names := await self._run(lambda: _take(walk, page)):
             yield names
 
-    def _walk(self, before: float) -> Iterator[str]:
+    async def sizes(self) -> AsyncIterator[list[tuple[str, int, float]]]:
+        """All files: names, bytes, when they were written."""
+        walk = self._walk()
+        while found := await self._run(lambda: _take(walk, _PAGE)):
+            yield found
+
+    def _walk(self) -> Iterator[tuple[str, int, float]]:
         for first in sorted(self._directory.glob("[0-9a-f][0-9a-f]")):
             for second in sorted(first.glob("[0-9a-f]")):
                 for entry in os.scandir(second):
-                    if entry.stat().st_mtime < before:
-                        yield entry.name
+                    try:
+                        found = entry.stat()
+                    except FileNotFoundError:
+                        continue  # removed meanwhile
+                    yield entry.name, found.st_size, found.st_mtime
 
-    async def sweep_temporary(self, before: float) -> None:
-        def sweep() -> None:
-            for entry in os.scandir(self._tmp):
-                if entry.stat().st_mtime < before:
-                    os.unlink(entry.path)
-
-        await self._run(sweep)
+    async def sweep_unfinished(self, before: float) -> None:
+        """What a writer left lies under its name and is swept with the rest."""
 
     async def remove(self, names: Sequence[str]) -> int:
         """Unlink; says how many were there."""
@@ -221,7 +260,7 @@ class Writer:
         """Write what is left, then make the file and its name durable."""
         await self._files.run_write(lambda: self._finish(chunks))
 
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """Leave nothing behind."""
         if self._fd >= 0:
             os.close(self._fd)
@@ -255,10 +294,5 @@ def _pread_fully(fd: int, at: int, size: int) -> bytes:
     return data
 
 
-def _take(names: Iterator[str], count: int) -> list[str]:
-    taken = []
-    for name in names:
-        taken.append(name)
-        if len(taken) == count:
-            break
-    return taken
+def _take(found: Iterator[S], count: int) -> list[S]:
+    return list(itertools.islice(found, count))

@@ -1,0 +1,44 @@
+"""Whose place of blobs it is: a mark in the place and a row of the store say the same id.
+
+So a node whose place is another one than that of its fellows (its own disk instead of the shared one, a wrong prefix), or an
+installation that is given another's, is refused before it loses or sweeps anything.
+"""
+
+from __future__ import annotations
+
+from freehold.kit.ids import Ids
+from freehold.kit.tuples import pack
+from freehold.store.base import Store, Tx
+from freehold.work.blobs.base import MARK, Backend, BlobsUnusable
+
+_KEY = pack("blob", "place")
+_OFFERED, _MARKED = b"offered ", b"marked "
+
+
+async def prove(store: Store, ids: Ids, backend: Backend) -> None:
+    """The place is this store's, or becomes it. Raises BlobsUnusable."""
+    fresh = ids.hex(32).encode()
+
+    def offer(tx: Tx) -> bytes:
+        row = tx.get(_KEY)
+        if row is None:
+            row = _OFFERED + fresh
+            tx.put(_KEY, row)
+        return row
+
+    state, _, name = (await store.transact(offer)).partition(b" ")
+    wanted, offered = name.decode(), state + b" " == _OFFERED
+    found = await backend.mark(wanted if offered else "")
+    if not found:
+        raise BlobsUnusable(
+            f"The blobs of this store are not in {backend.where}: it has no {MARK}. All nodes on one store use one place "
+            f"of blobs: set `blobs` to a directory that all of them share, or to s3://... If the bytes were moved here, "
+            f"write the text {wanted} into {MARK} beside them."
+        )
+    if found != wanted:
+        raise BlobsUnusable(
+            f"{backend.where} holds the blobs of another installation: its {MARK} says {found[:64]!r}, this store {wanted}. "
+            "Choose another directory or prefix."
+        )
+    if offered:
+        await store.transact(lambda tx: tx.put(_KEY, _MARKED + name))
