@@ -34,6 +34,7 @@ class Ledger:
 
     def __init__(self, stamp: Callable[[], int] | None = None) -> None:
         self._stamp = stamp
+        self._forgets = stamp is None
         self._history: dict[str, list[Attempt]] = {}
         self.acknowledged = 0
         """How many values were acknowledged."""
@@ -79,21 +80,25 @@ class Ledger:
         known = [history[last].value] if last >= 0 else [None]
         return known + [attempt.value for attempt in history[last + 1 :] if attempt.value not in known]
 
-    def present(self) -> list[str]:
-        """Names that certainly have a value, the oldest first."""
-        return [name for name in self._history if None not in self.possible(name)]
+    def present(self, of: str = "") -> list[str]:
+        """Names that certainly have a value, the oldest first; those that begin with `of`."""
+        return [name for name in self._history if name.startswith(of) and None not in self.possible(name)]
+
+    def began(self, name: str) -> bool:
+        """Was it ever tried? A ledger without stamps forgets what was removed, and says yes."""
+        return self._forgets or name in self._history
 
     def get(self, name: str) -> Any:
         """The value that was acknowledged last."""
         return self.possible(name)[0]
 
-    def compare(self, found: Mapping[str, Any], *, late: bool = False) -> list[str]:
-        """What cannot be, one line each, of all that was found. `late`: what is missing may still come.
+    def compare(self, found: Mapping[str, Any], of: str = "", *, late: bool = False) -> list[str]:
+        """What cannot be, one line each: `found` are all names that begin with `of`. `late`: what is missing may still come.
 
         What was found is certain from now on: it has been served, so it may not change by itself any more.
         """
         wrong = []
-        for name in {**dict.fromkeys(self._history), **dict.fromkeys(found)}:
+        for name in [*(name for name in self._history if name.startswith(of) and name not in found), *found]:
             value, possible = found.get(name), self.possible(name)
             if value in possible:
                 if value is not None or not late:
@@ -104,10 +109,6 @@ class Ledger:
                 wrong.append(f"{name} is not there, but was acknowledged as {_either(possible)}")
         return wrong
 
-    def missing(self, found: Mapping[str, Any]) -> list[str]:
-        """Names that must have a value and are not among what was found."""
-        return [name for name in self.present() if name not in found]
-
     def certain(self, name: str, value: Any) -> None:
         """It was seen: what was unknown about a name is known."""
         now = self._now()
@@ -117,6 +118,7 @@ class Ledger:
     def as_of(self, moment: int) -> Ledger:
         """The ledger as it was at a stamp: what ended later is unknown, what began later has not been."""
         then = Ledger()
+        then._forgets = False
         for name, history in self._history.items():
             known = [attempt for attempt in history if attempt.began <= moment]
             for attempt in known:

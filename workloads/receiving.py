@@ -26,13 +26,14 @@ def same(body: str) -> str:
     return body
 
 
-def receive(cloud: Cloud, queue: str, ledger: Ledger, named: Named = same) -> list[str]:
-    """Receive up to ten and delete them; answers their names in order. Raises Impossible for one that nobody sent."""
+def receive(cloud: Cloud, queue: str, ledger: Ledger, named: Named = same, *, repeats: bool = False) -> list[str]:
+    """Receive up to ten and delete them; answers their names in order. Raises Impossible for one that nobody sent, and
+    unless it `repeats`, for one that had been deleted."""
     sqs, url = cloud.client("sqs"), cloud.queue_url(queue)
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     names = [named(message["Body"]) for message in messages]
     for name in names:
-        if ledger.possible(name) == [None]:
+        if ledger.possible(name) == [None] and not (repeats and ledger.began(name)):
             raise Impossible(f"{queue} has {name}, which was never sent or has been deleted")
     if messages:
         entries = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)]
