@@ -6,7 +6,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.services.lambda_ import limits, rows, state
+from freehold.services.lambda_ import ledgers, limits, rows, state
 from freehold.services.lambda_.asynchronous.lanes import lanes_of
 from freehold.services.lambda_.engine import engine_of
 from freehold.services.lambda_.names import FunctionName, parse_function
@@ -27,8 +27,9 @@ def whole_function(call: Call, request: dict[str, Any]) -> FunctionName:
     return name
 
 
-def reserve(tx: Tx, name: FunctionName, amount: int | None, stamp: str) -> None:
-    """Reserve concurrency for a function (None: give it back); at least 100 stay for the others."""
+def reserve(tx: Tx, name: FunctionName, amount: int | None, stamp: str, *, alone: bool) -> None:
+    """Reserve concurrency for a function (None: give it back); at least 100 stay for the others. Unless this node is `alone`
+    all nodes take note."""
     keys = state.keys_of(name)
     function = state.require_function(tx, name)
     reserved = rows.counts.get(tx, keys.reserved()) or {}
@@ -42,6 +43,8 @@ def reserve(tx: Tx, name: FunctionName, amount: int | None, stamp: str) -> None:
                 Type="User",
             )
         reserved[name.name] = amount
+    if not alone:
+        ledgers.changed(tx, name[:3], function.reserved, amount)
     function.reserved = amount
     rows.counts.put(tx, keys.reserved(), reserved)
     rows.functions.put(tx, keys.function(name.name), function)
@@ -49,8 +52,8 @@ def reserve(tx: Tx, name: FunctionName, amount: int | None, stamp: str) -> None:
 
 
 async def _reserve(call: Call, name: FunctionName, amount: int | None) -> None:
-    stamp = call.platform.ids.hex(16)
-    await call.platform.store.transact(lambda tx: reserve(tx, name, amount, stamp))
+    stamp, alone = call.platform.ids.hex(16), call.platform.duties.members.alone
+    await call.platform.store.transact(lambda tx: reserve(tx, name, amount, stamp, alone=alone))
     await engine_of(call.platform).refresh_reserved(name.account, name.region)
     lanes_of(call.platform).reconsider(name)
 

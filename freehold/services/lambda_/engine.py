@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freehold.kit.faults import Fault
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable, Throttled
@@ -19,6 +19,7 @@ from freehold.services.lambda_.model import InvokeConfig, Version
 from freehold.services.lambda_.names import LATEST, FunctionName
 from freehold.services.lambda_.packages import Packages
 from freehold.services.lambda_.sink import LogSink
+from freehold.services.lambda_.slots import Full, OwnSlots, Pool, SharedSlots, Slots
 from freehold.services.lambda_.tracing import Traced
 from freehold.store.base import ReadTx
 
@@ -29,14 +30,6 @@ SPEC_S = 6 * 3_600
 """Seconds after which instances are replaced by new ones, so that none outlives its role session of twelve hours."""
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 UNRESERVED = "ConcurrentInvocationLimitExceeded"
-
-
-@dataclass(slots=True)
-class Pool:
-    """Concurrency that functions of one account and region share."""
-
-    limit: int = limits.CONCURRENCY
-    running: int = 0
 
 
 @dataclass(slots=True)
@@ -57,7 +50,10 @@ class Entry:
 
     stamp: bytes
     reserved: int | None
-    pool: Pool
+    own: Pool
+    """The function's concurrency; how many of it run is counted here, whatever they run from."""
+    shared: Pool
+    """The account's, which the function draws from while it has none reserved."""
     era: int
     """Counts the replacements of this function's instances by age."""
     expires: float
@@ -99,10 +95,15 @@ class Engine:
         self.sink = LogSink(platform)
         self._monotonic = platform.clock.monotonic
         self._entries: dict[tuple[str, str, str], Entry] = {}
-        self._running: dict[tuple[str, str, str], int] = {}
-        self._pools: dict[tuple[str, str], Pool] = {}
+        self.slots: Slots[Any] = OwnSlots() if platform.duties.members.alone else SharedSlots(platform)
 
     # Resolving
+
+    def start(self) -> None:
+        """Begin what keeps this node's share of concurrency in line with what others need."""
+        if isinstance(self.slots, SharedSlots):
+            self.platform.tasks.loop("lambda: shared slots", self.slots.run)
+            self.platform.tasks.loop("lambda: idle slots", self.slots.mind_idle)
 
     async def resolve(self, name: FunctionName) -> tuple[Entry, Route]:
         """The route of an address, compiled at first use. Raises ResourceNotFoundException."""
@@ -128,11 +129,10 @@ class Engine:
             self.platform.runtime.retire(name.arn)
             entry, era = None, era + 1
         if entry is None or entry.stamp != found.stamp:
-            pool = self.set_reserved(name.account, name.region, found.all_reserved)
-            if entry is None:
-                entry = Entry(found.stamp, found.reserved, pool, era, now + SPEC_S)
-            else:
-                entry = Entry(found.stamp, found.reserved, pool, era, entry.expires, specs=entry.specs)
+            expires = now + SPEC_S if entry is None else entry.expires
+            specs = {} if entry is None else entry.specs
+            own, shared = self._pools(name, found)
+            entry = Entry(found.stamp, found.reserved, own, shared, era, expires, specs=specs)
             entry.recursion = found.recursion
         route = Route(name.qualified_arn, await self._spec(entry, name, found.generation, found.first))
         route.invoke_config = found.invoke_config
@@ -184,17 +184,23 @@ class Engine:
     def forget(self, name: FunctionName) -> None:
         """The function is gone."""
         self._entries.pop(name[:3], None)
+        self.slots.forget(*name[:3])
         self.platform.runtime.retire(name.arn)
 
     # Concurrency
 
+    def _pools(self, name: FunctionName, found: Found) -> tuple[Pool, Pool]:
+        """The function's pool and its account's, with what there is of them."""
+        own = self.slots.pool(*name[:3])
+        if found.reserved is not None:
+            self.slots.set_capacity(own, found.reserved, found.stamp)
+        return own, self.set_reserved(name.account, name.region, found.all_reserved)
+
     def set_reserved(self, account: str, region: str, reserved: int) -> Pool:
         """How much of the account's concurrency is reserved by functions: the rest is shared."""
-        pool = self._pools.get((account, region))
-        if pool is None:
-            pool = self._pools[account, region] = Pool()
-        pool.limit = limits.CONCURRENCY - reserved
-        return pool
+        shared: Pool = self.slots.pool(account, region, "")
+        self.slots.set_capacity(shared, limits.CONCURRENCY - reserved, b"")
+        return shared
 
     async def refresh_reserved(self, account: str, region: str) -> None:
         """Take note of what is reserved now."""
@@ -202,31 +208,32 @@ class Engine:
         reserved = await self.platform.store.read(lambda tx: rows.counts.get(tx, key)) or {}
         self.set_reserved(account, region, sum(reserved.values()))
 
-    def _enter(self, entry: Entry, spec: FunctionSpec) -> Pool | None:
+    async def _enter(self, entry: Entry, spec: FunctionSpec) -> Pool | None:
         """Take a slot; the pool it came from, None when it is the function's own."""
-        key = (spec.account, spec.region, spec.name)
-        running = self._running.get(key, 0)
-        pool = None
-        if entry.reserved is None:
-            pool = entry.pool
-            if pool.running >= pool.limit:
-                raise self.throttled(spec, UNRESERVED)
-            pool.running += 1
-        elif running >= entry.reserved:
-            raise self.throttled(spec, RESERVED)
-        self._running[key] = running + 1
-        self.sink.concurrency(spec, running + 1)
-        return pool
+        own = entry.own
+        if entry.reserved is not None:
+            if not self.slots.enter(own):
+                await self._wait(own, spec, RESERVED)
+            self.sink.concurrency(spec, own.running)
+            return None
+        if not self.slots.enter(entry.shared):
+            await self._wait(entry.shared, spec, UNRESERVED)
+        own.running += 1
+        self.sink.concurrency(spec, own.running)
+        return entry.shared
 
-    def _leave(self, spec: FunctionSpec, pool: Pool | None) -> None:
-        key = (spec.account, spec.region, spec.name)
-        running = self._running[key] - 1
-        if running:
-            self._running[key] = running
+    async def _wait(self, pool: Pool, spec: FunctionSpec, reason: str) -> None:
+        try:
+            await self.slots.wait(pool)
+        except Full as full:
+            raise self.throttled(spec, reason) from full
+
+    def _leave(self, entry: Entry, shared: Pool | None) -> None:
+        if shared is None:
+            self.slots.leave(entry.own)
         else:
-            del self._running[key]
-        if pool is not None:
-            pool.running -= 1
+            entry.own.running -= 1
+            self.slots.leave(shared)
 
     def throttled(self, spec: FunctionSpec, reason: str) -> Fault:
         """429 with its reason; counted."""
@@ -267,12 +274,12 @@ class Engine:
         )
 
     async def _run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
-        pool = self._enter(entry, spec)
+        pool = await self._enter(entry, spec)
         streaming = False
         try:
             outcome = await self.platform.runtime.invoke(spec, invocation)
             if not isinstance(outcome.payload, bytes):
-                outcome.payload = _Held(outcome.payload, lambda: self._leave(spec, pool))
+                outcome.payload = _Held(outcome.payload, lambda: self._leave(entry, pool))
                 streaming = True
             return outcome
         except Throttled as error:
@@ -281,7 +288,7 @@ class Engine:
             raise Fault("InvalidRuntimeException", str(error), Type="User") from error
         finally:
             if not streaming:
-                self._leave(spec, pool)
+                self._leave(entry, pool)
 
 
 class _Held:

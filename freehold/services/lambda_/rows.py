@@ -10,6 +10,7 @@ Below `("lambda", account, region)`:
     "u", name, qualifier   FunctionUrl
     "i", name, qualifier   InvokeConfig; "$LATEST" is the function itself
     "c"                    reserved concurrency by function name, one row
+    "s", name              Ledger: what the nodes of a cluster may run of a pool of concurrency (ledgers.py)
     "l", layer, number     LayerVersion
     "n", layer             the layer's last version number
     "q", layer, number     Policy of a layer version
@@ -93,6 +94,9 @@ class Keys(NamedTuple):
 
     def reserved(self) -> bytes:
         return pack(SERVICE, self.account, self.region, "c")
+
+    def slots(self, name: str) -> bytes:
+        return pack(SERVICE, self.account, self.region, "s", name)
 
     def layer(self, name: str, number: int) -> bytes:
         return pack(SERVICE, self.account, self.region, "l", name, number)

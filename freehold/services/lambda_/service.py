@@ -74,6 +74,7 @@ async def _start(platform: Platform) -> None:
     """Take the runtime's output and give it credentials; tidy what a crash may have left."""
     engine = engine_of(platform)
     await engine.packages.sweep_all()
+    engine.start()
     platform.runtime.sink = engine.sink
     platform.runtime.credentials = RoleCredentials(platform)
 

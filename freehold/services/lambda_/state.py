@@ -126,6 +126,7 @@ def delete(tx: Tx, blobs: Blobs, name: FunctionName) -> list[str]:
     reserved = rows.counts.get(tx, keys.reserved()) or {}
     if reserved.pop(name.name, None) is not None:
         rows.counts.put(tx, keys.reserved(), reserved)
+        tx.delete(keys.slots(name.name))
     tx.delete(keys.function(name.name))
     tx.delete(keys.stamp(name.name))
     return gone
