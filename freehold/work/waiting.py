@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from freehold.kit.clock import Clock
-from freehold.store.base import Store
+from freehold.kit.ids import Ids
+from freehold.store.base import Store, is_shared
 
 IDLE_S = 60.0
 """A wake is a hint: a waiter looks for itself this often (seconds)."""
+SHARED_IDLE_S = 1.0
+"""So often where other nodes write too: one that dies takes the wakes of its last commits with it."""
 
 
 class Alarm:
@@ -16,6 +19,7 @@ class Alarm:
 
     def __init__(self, store: Store, clock: Clock, key: bytes) -> None:
         self._store, self._clock, self._key = store, clock, key
+        self._jitter = Ids() if is_shared(store) else None
         self._rung = asyncio.Event()
         self._rounds: set[asyncio.Future[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
@@ -73,7 +77,7 @@ class Alarm:
             if not entered.done():
                 entered.set_result(None)
             while True:
-                await watch.wait(IDLE_S)
+                await watch.wait(SHARED_IDLE_S * self._jitter.uniform(0.8, 1.2) if self._jitter else IDLE_S)
                 self._rung.set()
 
     async def _sleep(self, due_ms: int) -> None:

@@ -281,6 +281,30 @@ def test_one_owner_at_a_time_and_a_replaced_one_cannot_write(url: str) -> None:
     asyncio.run(main())
 
 
+def test_nodes_have_the_store_together_and_one_that_wants_it_alone_waits_for_none(url: str) -> None:
+    async def main() -> None:
+        ends: list[str] = []
+        first = await PostgresStore.open(url, SCHEMA, die=ends.append)
+        second = await PostgresStore.open(url, SCHEMA)
+        assert first.shared and await first.transact(add) == 1 and await second.transact(add) == 2
+        with pytest.raises(StoreBusy, match="in use by another Freehold"):
+            await PostgresStore.open(url, SCHEMA, alone=True)
+        await second.close()
+        # Cut off: its lock is free for a moment, and a process that wants the store alone takes it.
+        execute(url, f"UPDATE {SCHEMA}.meta SET value = value + 1 WHERE name = 'epoch'")
+        with pytest.raises(StoreError, match="another Freehold has taken over"):
+            await first.transact(add)
+        assert ends
+        await first.close()
+        alone = await PostgresStore.open(url, SCHEMA, alone=True)
+        assert not alone.shared
+        with pytest.raises(StoreBusy, match="that one has it alone"):
+            await PostgresStore.open(url, SCHEMA)
+        await alone.close()
+
+    asyncio.run(main())
+
+
 def refused(url: str) -> str:
     with pytest.raises((StoreUnusable, StoreTooNew)) as told:
         asyncio.run(PostgresStore.open(url, SCHEMA))

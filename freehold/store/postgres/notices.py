@@ -35,7 +35,7 @@ class Notices:
         alone: bool,
         replaced: Callable[[], None],
     ) -> None:
-        """Its connection also carries the lock of the owner. Raises StoreBusy."""
+        """Its connection also carries the lock of those who may write. Raises StoreBusy."""
         self._connector, self._woken, self._replaced = connector, woken, replaced
         self._lock = threading.Lock()
         self._gathered: set[bytes] = set()

@@ -38,7 +38,7 @@ class PostgresStore:
 
     def __init__(self, url: str, schema: str, ids: Ids, *, alone: bool, die: Callable[[str], None]) -> None:
         """Blocks while it connects. Raises StoreBusy, Lost, psycopg.Error."""
-        self._die = die
+        self._die, self.shared = die, not alone
         self._connector = Connector(url, schema, table.READING + table.WRITING)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watches = Watches()
@@ -58,8 +58,8 @@ class PostgresStore:
     ) -> PostgresStore:
         """Connect to the database at `url` (libpq's), making the tables in `schema` if they are missing.
 
-        `alone`: be the only process that has it open in this way; `die` is called when another one has taken over all the
-        same, since this one was cut off. Raises StoreBusy, StoreTooNew or StoreUnusable with one line that says what to do.
+        `alone`: be the only process that has it open, rather than one of several. `die` is called when another one has taken
+        the store for itself all the same, since this one was cut off. Raises StoreBusy, StoreTooNew or StoreUnusable with one line that says what to do.
         """
 
         def connect() -> PostgresStore:
