@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import tempfile
 import time
 import urllib.parse
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import botocore.parsers
@@ -18,11 +20,14 @@ import botocore.session
 import psutil
 
 from freehold.testing import Freehold
+from fuzz import supervisor
 from fuzz.sending import Clients, Reply, Wire, damaged, send
 from fuzz.values import Memory, Values, broken
 
 ACCOUNT = "000000000000"
 LEFT_OUT = {("lambda", "Invoke"): "runs whatever was uploaded", ("logs", "StartLiveTail"): "an answer without end"}
+LONG_S = 120.0
+"""Runs of this many seconds also say which lines they reached."""
 GROWTH_MB = 300
 """More resident memory than this, after a run, is a leak or a hoard."""
 
@@ -97,9 +102,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--services", help="comma separated names of botocore's models; default: all that are offered")
     parser.add_argument("--guarded", action="store_true", help="unsigned requests at a guarded server")
+    parser.add_argument(
+        "--target", help="pure engines, comma separated, instead of a server; all: every one; list: their names"
+    )
+    parser.add_argument("--work", type=Path, help="where corpora and findings are kept; default: a directory in /tmp")
+    parser.add_argument("--replay", type=Path, help="run the input of a finding again")
     given = parser.parse_args()
+    if given.replay is not None:
+        sys.exit(not supervisor.replay(given.replay))
+    if given.target == "list":
+        print("\n".join(supervisor.known("all")))
+        return
     seed = given.seed if given.seed is not None else int(time.time())
     print(f"seed {seed}", flush=True)
+    if given.target is not None:
+        sys.exit(_pure(given, seed))
     with Freehold(flags=("--guarded",) if given.guarded else ()) as server:
         run = Run(server, seed, given.services.split(",") if given.services else [], guarded=given.guarded)
         process = psutil.Process(server.process.pid)
@@ -115,6 +132,21 @@ def main() -> None:
     total, codes = sum(run.statuses.values()), dict(sorted(run.statuses.items()))
     print(f"{total} requests, {len(run.answered)} operations succeeded at least once: {codes}")
     sys.exit(bool(run.findings))
+
+
+def _pure(given: argparse.Namespace, seed: int) -> bool:
+    """Fuzz pure targets; whether anything was found."""
+    work = given.work or Path(tempfile.mkdtemp(prefix="freehold-fuzz-"))
+    names = supervisor.known(given.target)
+    outcomes = supervisor.fuzz(names, given.seconds, seed, work, coverage=given.seconds >= LONG_S)
+    findings = [finding for outcome in outcomes for finding in outcome.findings]
+    for text, path in findings:
+        print(f"\n{path}\n{text}")
+    total = sum(outcome.executions for outcome in outcomes)
+    print(f"{total:,} executions of {len(names)} targets, {len(findings)} findings", flush=True)
+    if findings:
+        print("repeat one with: ./dev fuzz --replay FILE")
+    return bool(findings)
 
 
 def _offered() -> dict[str, Any]:

@@ -87,6 +87,10 @@ def after(prefix: bytes) -> bytes:
 
 
 def span(*parts: Part) -> tuple[bytes, bytes]:
-    """Start and end of all keys below a tuple."""
+    """Start and end of all keys below a tuple.
+
+    What follows begins with a type code. 0xff stands there only where a last text or bytes goes on with a NUL: such a key
+    is below another tuple.
+    """
     prefix = pack(*parts)
-    return prefix, after(prefix)
+    return prefix, prefix + b"\xff"

@@ -37,10 +37,11 @@ def split_key(route_key: str) -> tuple[str, str]:
     method, space, path = route_key.partition(" ")
     if not space or method not in METHODS or not path.startswith("/"):
         raise BadRouteKey(route_key)
-    for segment in path.split("/")[1:]:
+    segments = path.split("/")[1:]
+    for segment in segments:
         if ("{" in segment or "}" in segment) and not _VARIABLE.match(segment):
             raise BadRouteKey(route_key)
-    if "+}" in path and not path.endswith("+}"):
+    if any(segment.endswith("+}") for segment in segments[:-1]):
         raise BadRouteKey(route_key)
     return method, path
 

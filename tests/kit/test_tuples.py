@@ -38,6 +38,14 @@ def test_span_holds_what_is_below_and_nothing_else(prefix: tuple[object, ...], p
     assert start <= pack(*prefix, part) < end  # type: ignore[arg-type]
 
 
+def test_a_span_leaves_out_texts_that_go_on_with_a_nul() -> None:
+    """Found by ./dev fuzz: they are below another tuple, although their keys begin alike."""
+    for part, longer in (("a", "a\x00b"), (b"", b"\x00")):
+        start, end = span("x", part)
+        assert not start <= pack("x", longer, 1) < end
+        assert start <= pack("x", part, -(2**64) + 1) < pack("x", part, 2**64 - 1) < end
+
+
 def test_after_is_the_first_key_without_the_prefix() -> None:
     assert after(b"a") == b"b"
     assert after(b"a\xff") == b"b"

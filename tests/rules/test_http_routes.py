@@ -48,7 +48,7 @@ def test_without_a_route_there_is_none() -> None:
     assert routes.find("GET", "/a/") is None
 
 
-@pytest.mark.parametrize("key", ["GET", "/a", "FETCH /a", "GET a", "GET /{a", "GET /{a+}/b"])
+@pytest.mark.parametrize("key", ["GET", "/a", "FETCH /a", "GET a", "GET /{a", "GET /{a+}/b", "ANY /{p+}/a/{p+}"])
 def test_other_keys_are_refused(key: str) -> None:
     with pytest.raises(BadRouteKey):
         split_key(key)

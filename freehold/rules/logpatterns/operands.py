@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from freehold.rules import regexes
+from freehold.rules.patterns.values import wildcard
 
 if TYPE_CHECKING:
     import regex
@@ -70,8 +71,8 @@ def _equals(operand: str, quoted: bool) -> Test:
     if operand == "*":
         return lambda value: value is not None
     if "*" in operand:
-        glob = re.compile(".*".join(re.escape(part) for part in operand.split("*")), re.DOTALL)
-        return lambda value: (text := as_text(value)) is not None and glob.fullmatch(text) is not None
+        glob = wildcard(operand.split("*"))  # no regular expression: that of twelve asterisks backtracks for hours
+        return lambda value: (text := as_text(value)) is not None and glob(text)
     wanted = None if quoted else number(operand)
     if wanted is None:
         return lambda value: as_text(value) == operand
