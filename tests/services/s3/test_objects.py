@@ -60,7 +60,7 @@ def test_overwriting_and_deleting_leave_nothing_behind() -> None:
         await refused(s3.get("k"), "NoSuchKey", "The specified key does not exist.")
         assert await s3("DeleteObject", Bucket="bucket", Key="k") == {}
         await s3.blobs.collect()
-        assert not [path for path in s3.blobs._files._directory.rglob("*") if path.is_file()]
+        assert not [path for path in s3.blobs._emptied.rglob("*") if path.is_file()]
 
     run(test)
 
@@ -293,7 +293,7 @@ def test_a_refused_write_leaves_no_file() -> None:
         for params, code in attempts:
             await refused(s3.put("k", BIG, **params), code)
             await refused(s3.put("k", streamed(BIG), **params), code)  # type: ignore[arg-type]
-        assert not [path for path in s3.blobs._files._directory.rglob("*") if path.is_file()]
+        assert not [path for path in s3.blobs._emptied.rglob("*") if path.is_file()]
         assert await s3.get("k") == b"there"
 
     run(test)

@@ -36,9 +36,9 @@ def test_parts_become_one_object_without_being_copied() -> None:
         before = await s3.rows()
         upload = await begin(s3, ContentType="text/plain", Metadata={"a": "b"}, Tagging="t=1")
         parts = [await part(s3, upload, 1, FIVE), await part(s3, upload, 2, b"tail")]
-        files = sorted(path for path in s3.blobs._files._directory.rglob("*") if path.is_file())
+        files = sorted(path for path in s3.blobs._emptied.rglob("*") if path.is_file())
         done = await s3("CompleteMultipartUpload", **upload, MultipartUpload={"Parts": parts})
-        assert sorted(path for path in s3.blobs._files._directory.rglob("*") if path.is_file()) == files
+        assert sorted(path for path in s3.blobs._emptied.rglob("*") if path.is_file()) == files
         joined = hashlib.md5(FIVE).digest() + hashlib.md5(b"tail").digest()
         assert done["ETag"] == f'"{hashlib.md5(joined).hexdigest()}-2"'
         whole = FIVE + b"tail"
@@ -56,7 +56,7 @@ def test_parts_become_one_object_without_being_copied() -> None:
         await s3("DeleteObject", Bucket="bucket", Key="k")
         assert await s3.rows() == before
         await s3.blobs.collect()
-        assert not [path for path in s3.blobs._files._directory.rglob("*") if path.is_file()]
+        assert not [path for path in s3.blobs._emptied.rglob("*") if path.is_file()]
 
     run(test)
 
@@ -169,7 +169,7 @@ def test_a_part_replaces_the_one_before_and_unused_parts_go() -> None:
         assert [one["PartNumber"] for one in rest["Parts"]] == [2]
         await s3("CompleteMultipartUpload", **upload, MultipartUpload={"Parts": [last]})
         await s3.blobs.collect()
-        assert len([path for path in s3.blobs._files._directory.rglob("*") if path.is_file()]) == 1
+        assert len([path for path in s3.blobs._emptied.rglob("*") if path.is_file()]) == 1
         assert await s3.get("k") == FIVE[::-1]
         await s3("DeleteObject", Bucket="bucket", Key="k")
         assert await s3.rows() == before
@@ -196,7 +196,7 @@ def test_aborting_and_deleting_the_bucket_release_parts(monkeypatch: pytest.Monk
         await settled(s3)
         assert await s3.rows() == 0
         await s3.blobs.collect()
-        assert not [path for path in s3.blobs._files._directory.rglob("*") if path.is_file()]
+        assert not [path for path in s3.blobs._emptied.rglob("*") if path.is_file()]
 
     run(test)
 
