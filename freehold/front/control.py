@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from freehold import __version__
-from freehold.front import body, clock, snapshot
-from freehold.front.body import Receive
+from freehold.front import clock, snapshot
+from freehold.front.body import Body
 from freehold.front.offer import Offer
 from freehold.kit.http import Request, Response
 from freehold.ports.platform import Platform
@@ -17,9 +17,9 @@ from freehold.wire import sigv4
 MAX_CONTROL_BODY = 1 << 20
 
 
-async def respond(platform: Platform, offer: Offer, request: Request, receive: Receive) -> Response:
+async def respond(platform: Platform, offer: Offer, request: Request, body: Body) -> Response:
     """Answer one control request: GET health, services, isolation, traces, clock; POST clock, snapshot."""
-    request.body = await body.read(request, receive, MAX_CONTROL_BODY)
+    request.body = await body.read(MAX_CONTROL_BODY)
     what = request.path.removeprefix("/_freehold").strip("/") or "health"
     if what == "health":
         return _json({"status": "ready", "version": __version__, "guarded": platform.settings.guarded})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freehold.front.body import Receive
+from freehold.front.body import Body
 from freehold.front.offer import Offer
 from freehold.kit.http import Request, Response
 from freehold.ports.call import Call
@@ -21,7 +21,7 @@ class Exchange:
     platform: Platform
     offer: Offer
     request: Request
-    receive: Receive
+    body: Body
     request_id: str
     signature: Signature | None = None
     unreadable: AuthFailure | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from freehold import wire
-from freehold.front import body, hosts
+from freehold.front import hosts
 from freehold.front.authenticate import authenticate
+from freehold.front.body import TooLarge
 from freehold.front.exchange import Exchange
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call, Cause
@@ -34,7 +35,7 @@ async def identify(exchange: Exchange) -> None:
     # curl and urllib call every body a form; only a POST can be a call by query, and a PUT to S3 may have any size.
     form = request.method == "POST" and request.headers.get("content-type", "").startswith(FORM)
     if form:
-        request.body = await body.read(request, exchange.receive, MAX_FORM)
+        request.body = await exchange.body.read(MAX_FORM)
     signing_name = exchange.signature.service if exchange.signature else None
     candidates = exchange.offer.signed_as(signing_name)
     match = exchange.match = wire.match(candidates, request, hint=signing_name)
@@ -43,11 +44,11 @@ async def identify(exchange: Exchange) -> None:
     if form:
         return
     if operation.streaming_input is not None:
-        request.stream = body.stream(exchange.receive)
+        request.stream = exchange.body.stream()
     elif request.method not in ("GET", "HEAD") or "content-length" in request.headers:
         try:
-            request.body = await body.read(request, exchange.receive, operation.max_body)
-        except body.TooLarge:
+            request.body = await exchange.body.read(operation.max_body)
+        except TooLarge:
             raise too_large(match) from None
 
 

@@ -1,9 +1,8 @@
-"""Running a server: the socket, the store, the node, uvicorn, and a clean end."""
+"""Running a server: the socket, the store, the node, the listener, and a clean end."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import gc
 import logging
@@ -12,12 +11,9 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Generator
 from pathlib import Path
 
-import uvicorn
-
-from freehold.front.http import Protocol
+from freehold.front.listener import Listener
 from freehold.node.assemble import Node, assemble
 from freehold.node.config import Config
 from freehold.ports.platform import Settings
@@ -34,34 +30,6 @@ request, and finds nothing: requests leave no cycles behind."""
 
 class CannotServe(Exception):
     """The server cannot start; the text says why and what to do."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, except that a signal ends `serve` and nothing else.
-
-    uvicorn raises it again when it has stopped: SIGTERM would kill the process, and SIGINT cancel the task, before the
-    node is closed (logs flushed, sandboxes and temporary files removed). Before it waits for calls that run, it lets the
-    node end what clients merely wait for.
-    """
-
-    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._leave = leave
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._leave()
-        await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
 
 
 def listen(config: Config) -> socket.socket:
@@ -95,20 +63,20 @@ async def open_store(config: Config, data: Path) -> Store:
 
         return MemoryStore(Ids())
     if config.store:
-        return await _open_postgres(config.store, data)
+        return await _open_postgres(config.store, data, alone=config.manual)  # time that stands is one process's
     from freehold.store.sqlite import SqliteStore
 
     return SqliteStore.open(data)
 
 
-async def _open_postgres(url: str, data: Path) -> Store:
+async def _open_postgres(url: str, data: Path, *, alone: bool) -> Store:
     try:
         from freehold.store.postgres import PostgresStore
         from freehold.store.sqlite import schema
     except ImportError as problem:
         raise CannotServe(f"PostgreSQL's driver is missing ({problem}): pip install 'freehold[postgres]'") from problem
     schema.lock(data)  # files and sandboxes there are this process's own, until it ends
-    return await PostgresStore.open(url, alone=True)
+    return await PostgresStore.open(url, alone=alone)
 
 
 async def serve(config: Config) -> None:
@@ -132,7 +100,12 @@ async def serve(config: Config) -> None:
             default_region=config.region,
         )
         node = await assemble(
-            settings, store, data / "scratch", seed=config.seed or None, manual=config.clock == "manual"
+            settings,
+            store,
+            data / "scratch",
+            seed=config.seed or None,
+            manual=config.manual,
+            start_ms=config.clock_start_ms(),
         )
         await _run(node, sock, config, settings)
     finally:
@@ -142,46 +115,42 @@ async def serve(config: Config) -> None:
 
 
 async def _run(node: Node, sock: socket.socket, config: Config, settings: Settings) -> None:
-    server = _Server(
-        uvicorn.Config(
-            node.app,
-            http=Protocol,
-            proxy_headers=False,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
-        ),
-        node.leave,
-    )
     # What is loaded now stays: the collector need not walk it, now or ever.
     gc.freeze()
     gc.set_threshold(GARBAGE, 20, 50)
     gc.enable()
     sys.setswitchinterval(SWITCH_INTERVAL)
+    stop, hurry = asyncio.Event(), asyncio.Event()
 
-    async def announce() -> None:
-        while not server.started:
-            await asyncio.sleep(0.005)
-        kept = "nothing is kept" if config.ephemeral else f"data in {settings.data}"
-        kept = f"state in PostgreSQL, files in {settings.data}" if config.store else kept
-        mode = "guarded" if settings.guarded else "open"
-        mode += ", clock stands until `freehold clock advance`" if config.clock == "manual" else ""
-        new_root = node.platform.own.pop("iam.new_root", None)
-        if new_root is not None:
-            print("The root credentials of this installation, shown once. Keep them:")
-            print(f"  export AWS_ACCESS_KEY_ID={new_root[0]}\n  export AWS_SECRET_ACCESS_KEY={new_root[1]}")
-        print(f"Freehold is ready at {settings.url} ({mode}, {kept})", flush=True)
+    def signalled() -> None:
+        (hurry if stop.is_set() else stop).set()  # a second one does not wait for calls that run
 
-    announcing = asyncio.ensure_future(announce())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, signalled)
+    listener = Listener(node.app, node.platform.clock)
     try:
-        await server.serve(sockets=[sock])
+        await listener.start(sock)
+        _announce(node, config, settings)
+        await stop.wait()
+        node.leave()
+        await listener.stop(hurry)
     finally:
-        announcing.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
         await node.close()
+
+
+def _announce(node: Node, config: Config, settings: Settings) -> None:
+    kept = "nothing is kept" if config.ephemeral else f"data in {settings.data}"
+    kept = f"state in PostgreSQL, files in {settings.data}" if config.store else kept
+    mode = "guarded" if settings.guarded else "open"
+    mode += ", clock stands until `freehold clock advance`" if config.clock == "manual" else ""
+    new_root = node.platform.own.pop("iam.new_root", None)
+    if new_root is not None:
+        print("The root credentials of this installation, shown once. Keep them:")
+        print(f"  export AWS_ACCESS_KEY_ID={new_root[0]}\n  export AWS_SECRET_ACCESS_KEY={new_root[1]}")
+    print(f"Freehold is ready at {settings.url} ({mode}, {kept})", flush=True)
 
 
 def up(config: Config) -> None:

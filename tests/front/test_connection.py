@@ -3,52 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
 
-import uvicorn
-from uvicorn.server import ServerState
-
-from freehold.front.http import MAX_HEAD, Protocol
-
-
-async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answers by path: /echo the body, /stream pieces, /long a megabyte, /break a bad header, /gone nothing."""
-    path = scope["raw_path"]
-    message = await receive()
-    body = message["body"]
-    while message.get("more_body"):
-        message = await receive()
-        body += message["body"]
-    headers = [(b"x-path", path), (b"x-query", scope["query_string"])]
-    if path == b"/stream":
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        for piece in (b"one,", b"", b"two"):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    if path == b"/break":
-        headers.append((b"x-meta", b"value\r\nset-cookie: stolen"))
-    if path == b"/long":
-        body = bytes(1 << 20)
-    if path == b"/none":
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+from freehold.front.body import Body
+from freehold.front.connection import MAX_HEAD, Connection, Server
+from freehold.kit.http import Request, Response
 
 
-def conversation(sent: bytes, *, keep_alive: float = 5, end: bytes | None = None) -> bytes:
-    """What a server answers to `sent`, until it closes or its answers end with `end`."""
+async def application(request: Request, body: Body) -> Response:
+    """Answers by path: /echo the body, /stream pieces, /fail some of them, /long a megabyte, /break a bad header, /none
+    nothing, /early before it has read."""
+    path = request.path
+    headers = [("x-path", path), ("x-query", request.query)]
+    if path == "/early":
+        return Response(200, headers, b"no need")
+    data = await body.read(8 << 20)
+    if path in ("/stream", "/fail"):
+        return Response(200, headers, pieces(fails=path == "/fail"))
+    if path == "/break":
+        headers.append(("x-meta", "value\r\nset-cookie: stolen"))
+    if request.method == "HEAD":
+        headers.append(("content-length", "1048576"))
+    if path == "/none":
+        return Response(204, headers)
+    return Response(200, headers, bytes(1 << 20) if path == "/long" else data)
+
+
+async def pieces(*, fails: bool) -> AsyncIterator[bytes]:
+    yield b"one,"
+    yield b""
+    if fails:
+        raise RuntimeError("a producer that fails")
+    yield b"two"
+
+
+def conversation(sent: bytes, *, keep_alive: float = 5, end: bytes | None = None, slowly: int = 0) -> bytes:
+    """What a server answers to `sent`, until it closes or its answers end with `end`. `slowly`: in packets of so many
+    bytes."""
 
     async def talk() -> bytes:
-        config = uvicorn.Config(application, lifespan="off", log_config=None, timeout_keep_alive=keep_alive)  # type: ignore[arg-type]
-        config.load()
-        state, loop = ServerState(), asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
+        shared = Server(application, keep_alive_s=keep_alive, date=lambda: "Thu, 01 Jan 1970 00:00:00 GMT")
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(shared), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        writer.write(sent)
+        for at in range(0, len(sent), slowly or len(sent) or 1):
+            writer.write(sent[at : at + (slowly or len(sent))])
+            if slowly:
+                await asyncio.sleep(0)
         answer = b""
         while end is None or not answer.endswith(end):
             piece = await asyncio.wait_for(reader.read(1 << 20), 10)
@@ -86,6 +87,17 @@ def test_a_body_of_unknown_length_is_chunked() -> None:
     assert body == b"4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n"
 
 
+def test_a_stream_that_fails_is_not_ended() -> None:
+    _, _, body = conversation(close(path="/fail")).partition(b"\r\n\r\n")
+    assert body == b"4\r\none,\r\n"
+
+
+def test_a_client_of_http_1_0_gets_no_chunks() -> None:
+    head, _, body = conversation(b"GET /stream HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")
+    assert b"chunked" not in head
+    assert body == b"one,two"
+
+
 def test_head_and_204_have_no_body() -> None:
     head = conversation(close("HEAD", "/long"))
     assert head.endswith(b"\r\n\r\n")
@@ -102,11 +114,33 @@ def test_requests_may_be_pipelined() -> None:
     assert [part[:3] for part in answers.split(b"\r\n\r\n")[1:]] == [b"one", b"one", b"two"]
 
 
+def test_a_request_may_come_in_any_packets() -> None:
+    body = bytes(range(256)) * 10
+    for size in (1, 7, 100):
+        answer = conversation(close("POST", "/echo?a=b", body), slowly=size)
+        assert answer.partition(b"\r\n\r\n")[2] == body
+
+
+def test_a_large_body_is_taken_as_it_is_read() -> None:
+    body = bytes(4 << 20)
+    assert conversation(close("POST", "/echo", body)).partition(b"\r\n\r\n")[2] == body
+
+
+def test_what_was_answered_early_does_not_become_the_next_request() -> None:
+    first = b"POST /early HTTP/1.1\r\nHost: here\r\nContent-Length: 300000\r\n\r\n" + b"GET /x HTTP/1.1\r\n\r\n".ljust(
+        300_000
+    )
+    answers = conversation(first + close("POST", "/echo", b"two"))
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert answers.endswith(b"\r\n\r\ntwo")
+
+
 def test_whoever_expects_100_continue_gets_it() -> None:
     sent = (
         b"PUT /echo HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
     )
-    assert conversation(sent).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+    assert conversation(sent, slowly=1).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+    assert conversation(sent).startswith(b"HTTP/1.1 200 OK")  # what it asked about is here already
 
 
 def test_a_header_never_begins_a_line_of_its_own() -> None:
