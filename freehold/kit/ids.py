@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 import uuid
@@ -28,6 +29,11 @@ class Ids:
         self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
         # Request ids need uniqueness, not secrecy: a generator seeded once spares a system call each.
         self._fast = random.Random(self._random.getrandbits(256))
+
+    def of(self, name: str) -> Ids:
+        """A source for one room of the server, so that what it draws when real time says so (a writer that flushes,
+        processes that start) does not change what others draw."""
+        return self
 
     def uuid(self) -> str:
         """A random UUID (version 4) for things that are not secrets, such as request ids."""
@@ -58,3 +64,42 @@ class Ids:
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """A float in [low, high): jitter, sampling, weighted routing."""
         return low + (high - low) * self._fast.random()
+
+
+class SeededIds(Ids):
+    """What a seed decides although many tasks draw at once: each background task draws from a source of its own, which its
+    name and the seed decide, and the calls of clients from another. So calls made one after the other get the same ids in
+    every run, whatever runs beside them. For tests only: what it draws can be guessed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._sources: dict[str, Ids] = {}
+
+    def of(self, name: str) -> Ids:
+        return SeededIds(int.from_bytes(hashlib.sha256(f"{self._seed}/{name}".encode()).digest()))
+
+    @property
+    def _random(self) -> random.Random:  # type: ignore[override]
+        return self._source()._random
+
+    @property
+    def _fast(self) -> random.Random:  # type: ignore[override]
+        return self._source()._fast
+
+    def _source(self) -> Ids:
+        name = _task()
+        source = self._sources.get(name)
+        if source is None:
+            seed = hashlib.sha256(f"{self._seed}:{name}".encode()).digest()
+            source = self._sources[name] = Ids(int.from_bytes(seed))
+        return source
+
+
+def _task() -> str:
+    """The background task that runs; empty in a client's call, whose task has no name of its own."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return ""
+    name = "a callback of the event loop" if task is None else task.get_name()
+    return "" if name.startswith("Task-") else name

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--guarded", action="store_const", const=True, help="verify signatures; needed beyond loopback")
     up.add_argument("--region", help="region of unsigned calls (default us-east-1)")
     up.add_argument("--account", help="account of unknown access keys (default 000000000000)")
-    up.add_argument("--clock", help="system, or manual: time stands until `freehold clock advance` (default system)")
+    up.add_argument("--clock", help="system; manual, or 2026-01-01T09:00:00Z: time stands until `freehold clock advance`")
     clock = commands.add_parser("clock", help="say what time it is on the platform, or move a manual clock")
     clock.add_argument("action", nargs="?", choices=("advance",), help="advance: move it forward")
     clock.add_argument("duration", nargs="?", help="how far: 90s, 15m, 2h, 1d, or 1d12h")

@@ -10,10 +10,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 FILE = "freehold.toml"
+SEEDED_START_MS = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: where the clock of a seeded server stands when nobody names a time."""
 
 
 class ConfigError(Exception):
@@ -54,10 +57,32 @@ class Config:
             raise ConfigError("An ephemeral server keeps nothing: choose either --ephemeral or --store.")
         if self.seed and self.guarded:
             raise ConfigError("A seed makes secrets guessable: it is for tests, not for a guarded server.")
-        if self.clock not in ("system", "manual"):
-            raise ConfigError(f"The clock must be system or manual, not {self.clock!r}.")
+        self.clock_start_ms()
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", self.region):
             raise ConfigError(f"The region must be a name like us-east-1, not {self.region!r}.")
+
+    @property
+    def manual(self) -> bool:
+        """Does service time stand until it is advanced?"""
+        return self.clock != "system"
+
+    def clock_start_ms(self) -> int | None:
+        """Where a manual clock begins on a new store, in ms since the epoch; None: at the real time.
+
+        With a seed and no time it is always the same one, since ids may hold the time. Raises ConfigError.
+        """
+        if self.clock in ("system", "manual"):
+            return SEEDED_START_MS if self.seed and self.manual else None
+        try:
+            at = datetime.fromisoformat(self.clock)
+        except ValueError:
+            at = None
+        if at is None or at.tzinfo is None or at.year < 2000:
+            raise ConfigError(
+                f"The clock must be system, manual, or the time at which it stands at first "
+                f"(2026-01-01T00:00:00Z), not {self.clock!r}."
+            )
+        return round(at.timestamp() * 1000)
 
 
 def load(flags: Mapping[str, Any]) -> Config:

@@ -422,6 +422,6 @@ class Pool:
         return self._crew
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work, name="runtime")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -87,15 +87,17 @@ class Account:
 class Freehold:
     """A running server, as a context manager. It keeps nothing unless `data` names a directory.
 
-    `manual_clock`: time stands until `clock.advance`. `seed`: ids and jitter are the same in every run. `flags`: further
-    flags of `freehold up`. Raises StartError.
+    `manual_clock`: time stands until `clock.advance`, at first where it names a time (a datetime with a zone, or
+    "2026-01-01T09:00:00Z"). `seed`: ids and jitter are the same in every run; with a manual clock, time begins at
+    2026-01-01T00:00:00Z unless it names one, since ids may hold the time. `flags`: further flags of `freehold up`.
+    Raises StartError.
     """
 
     def __init__(
         self,
         *,
         data: Path | str | None = None,
-        manual_clock: bool = False,
+        manual_clock: bool | datetime | str = False,
         seed: int | None = None,
         region: str = "us-east-1",
         flags: tuple[str, ...] = (),
@@ -103,7 +105,7 @@ class Freehold:
         self.region = region
         self._command = [sys.executable, "-m", "freehold", "up", "--port", "0", "--region", region]
         self._command += ["--ephemeral"] if data is None else ["--data", str(data)]
-        self._command += ["--clock", "manual"] if manual_clock else []
+        self._command += ["--clock", _clock(manual_clock)] if manual_clock else []
         self._command += [] if seed is None else ["--seed", str(seed)]
         self._command += flags
         self._accounts = itertools.count(FIRST_ACCOUNT)
@@ -157,6 +159,12 @@ class Freehold:
     ) -> None:
         if self.process.poll() is None:
             self.stop()
+
+
+def _clock(manual: bool | datetime | str) -> str:
+    if isinstance(manual, datetime):
+        return manual.isoformat()
+    return manual if isinstance(manual, str) else "manual"
 
 
 def _seconds(by: timedelta | float | str) -> float:

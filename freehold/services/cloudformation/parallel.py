@@ -28,7 +28,9 @@ async def run(
         while ready or tasks:
             while ready and len(tasks) < WIDTH and not halted():
                 node = ready.pop(0)
-                tasks[asyncio.ensure_future(step(node))] = node
+                begun = asyncio.ensure_future(step(node))
+                begun.set_name(f"cloudformation: {node}")  # ids are drawn by name where a seed decides them
+                tasks[begun] = node
             if not tasks:
                 break
             finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
