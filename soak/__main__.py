@@ -110,6 +110,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="times the moderate pace of every workload (default 1)")
     parser.add_argument("--every", type=float, default=5.0, help="seconds between samples")
     parser.add_argument("--output", type=Path, default=HERE / "results", help="directory of tables and pictures")
+    parser.add_argument("--data", type=Path, help="directory to use and to leave there (default: one that goes)")
     parser.add_argument("--plant", choices=PLANTS, help="leak this on purpose: the run has to fail, and to name it")
     parser.add_argument("--tracemalloc", type=int, default=0, metavar="FRAMES", help="what holds memory (slow)")
     return parser.parse_args()
@@ -120,7 +121,7 @@ def main() -> None:
     given = arguments()
     where = Path(tempfile.mkdtemp(prefix="freehold-soak-"))
     where.chmod(0o711)
-    run, data = Run(), where / "data"
+    run, data = Run(), given.data or where / "data"
     try:
         with Server(data, plant=given.plant, frames=given.tracemalloc) as server:
             assert isinstance(server, Server)

@@ -51,6 +51,13 @@ KEPT = {
     "trace": "segments of sampled traces, kept for 30 days as X-Ray does",
     "logs/d": "log events, kept as long as the retention of their group says: a day at least",
     "logs/t": "the index of log events by time, which goes with them",
+    **dict.fromkeys(
+        ("cloudformation/e", "cloudformation/r", "cloudformation/s", "cloudformation/t"),
+        "deleted stacks and their events can be described for 90 days, as on AWS",
+    ),
+    "timer/by/cloudformation": "when a deleted stack is forgotten",
+    "timer/due/cloudformation": "when a deleted stack is forgotten",
+    "scheduler/gone": "client tokens of deletions, by the hour, for two hours",
     "logs/s": "log streams: one per function instance; they go with their events",
 }
 """Rows that a run is allowed to gather, because AWS's retention is longer than the run: steadily, never faster. That they go

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import urllib.request
 from collections import Counter
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import apsw
 import psutil
+
+from freehold.kit.tuples import pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,10 @@ class Sample:
     machine_ms: float
     """How long a fixed piece of work takes beside the server (hashing, and a synced write): the machine's own pace."""
 
+
+_NONE, _STR, _INT_ZERO = 0x00, 0x02, 0x14
+_QUEUE = pack("sqs", None, "g")
+_REGION = re.compile(r"[a-z]{2}-[a-z]+-\d|")
 
 Rows = dict[str, tuple[int, int]]
 """Kind of rows -> how many, bytes of keys and values."""
@@ -162,14 +169,26 @@ class Observer:
 
 def kind_of(key: bytes) -> str:
     """Service and kind of a row: `pack(service, account, region, kind, ...)`, or what else a key begins with."""
-    parts = [part[1:].decode("utf-8", "replace") if part[:1] == b"\x02" else "" for part in key.split(b"\x00", 4)[:4]]
-    parts += [""] * (4 - len(parts))
-    service, account, region, kind = parts
-    if len(account) == 12 and account.isdigit():
-        return "/".join(
-            part for part in (service, kind if region.count("-") >= 2 else region) if part and len(part) < 25
-        )
-    return f"{service}/{account}" if account and len(account) < 25 else service
+    if key.startswith(_QUEUE):  # rows of a queue: a letter after its number says which
+        return f"sqs/queue {chr(key[len(_QUEUE) + 1 + key[len(_QUEUE)] - _INT_ZERO])}"
+    names: list[str] = []
+    at = 0
+    for _ in range(5):
+        if at >= len(key) or len(names) == (3 if names[:1] == ["timer"] else 2):
+            break
+        if key[at] == _STR:
+            end = key.find(b"\x00", at)
+            name = key[at + 1 : end].decode("utf-8", "replace")
+            at = end + 1
+            if not (name.isdigit() and len(name) == 12) and not _REGION.fullmatch(name):
+                names.append(name if len(name) < 25 else "*")
+        elif key[at] == _NONE:
+            at += 1
+        elif _INT_ZERO - 8 <= key[at] <= _INT_ZERO + 8:
+            at += 1 + abs(key[at] - _INT_ZERO)
+        else:
+            break
+    return "/".join(names)
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float]:

@@ -1,0 +1,117 @@
+"""The judgement of ./dev soak: what grows is named, what moves up and down is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from freehold.kit.tuples import pack
+from soak import judging
+from soak.samples import Rows, Sample, kind_of
+
+HOUR = 3600
+LEVELS = {"rss_mb": 120.0, "pss_mb": 100.0, "functions_mb": 300.0, "wal_mb": 16.0, "files": 90, "machine_ms": 2.0}
+
+
+def samples(seconds: int = HOUR, **series: Callable[[float], float]) -> list[Sample]:
+    """One every ten seconds; what is not given stays at its level."""
+
+    def value(name: str, at: float) -> float:
+        return series[name](at) if name in series else LEVELS.get(name, 10.0)
+
+    names = [each.name for each in fields(Sample) if each.name != "at_s"]
+    made: list[dict[str, Any]] = [
+        {"at_s": float(at), **{name: value(name, at) for name in names}} for at in range(10, seconds + 1, 10)
+    ]
+    return [Sample(**each) for each in made]
+
+
+def grown(taken: list[Sample]) -> list[str]:
+    return [each.title for each in judging.judge_samples(taken) if not each.flat]
+
+
+def test_what_stays_or_moves_up_and_down_is_flat() -> None:
+    assert grown(samples()) == []
+    assert grown(samples(rss_mb=lambda at: 120 + 15 * math.sin(at / 90), files=lambda at: 90 + at % 40)) == []
+    assert grown(samples(rss_mb=lambda at: 120 - 40 * math.exp(-at / 300))) == []  # it warms up
+
+
+@pytest.mark.parametrize(
+    ("series", "per_hour", "title"),
+    [
+        ("rss_mb", 30, "resident memory of the server, MB"),
+        ("functions_mb", 250, "memory of the functions, MB"),
+        ("functions", 30, "processes of functions"),
+        ("files", 30, "open files"),
+        ("threads", 5, "threads"),
+        ("tasks", 40, "tasks of the event loop"),
+        ("blobs", 40, "files of blobs"),
+        ("other_mb", 20, "unpacked packages and scratch, MB"),
+    ],
+)
+def test_what_grows_steadily_is_named(series: str, per_hour: float, title: str) -> None:
+    def value(at: float) -> float:
+        return LEVELS.get(series, 10.0) + per_hour * at / HOUR + 4 * math.sin(at / 70)
+
+    assert grown(samples(**{series: value})) == [title]
+
+
+def test_a_log_that_passes_its_bound_once_is_named() -> None:
+    assert grown(samples(wal_mb=lambda at: 40.0 if at == 1000 else 16.0)) == ["write-ahead log, MB"]
+
+
+def rows(**kinds: Callable[[float], float]) -> list[tuple[float, Rows]]:
+    return [
+        (float(at), {kind: (int(count(at)), 100) for kind, count in kinds.items()}) for at in range(30, HOUR + 1, 30)
+    ]
+
+
+def test_rows_that_the_load_deletes_have_to_go() -> None:
+    found = judging.judge_rows(rows(left=lambda at: at / 10, steady=lambda at: 500 + 20 * math.sin(at)))
+    assert [each.title for each in found if not each.flat] == ["rows left"]
+
+
+def test_rows_with_a_retention_may_gather_but_no_faster_than_before() -> None:
+    assert all(each.flat for each in judging.judge_rows(rows(meter=lambda at: at)))
+    assert not all(each.flat for each in judging.judge_rows(rows(meter=lambda at: at**3 / 1e6)))
+
+
+def latencies(late: float) -> dict[tuple[int, str], list[float]]:
+    return {(minute, "sqs SendMessage"): [2.0 if minute < 40 else late] * 50 for minute in range(60)}
+
+
+def test_an_operation_that_becomes_slower_is_named() -> None:
+    assert all(each.flat for each in judging.judge_latency(latencies(4.0), samples()))
+    found = judging.judge_latency(latencies(9.0), samples())
+    assert [each.title for each in found if not each.flat] == ["sqs SendMessage p50"]
+    found = judging.judge_latency(latencies(90.0), samples())
+    assert [each.title for each in found if not each.flat] == ["sqs SendMessage p50", "sqs SendMessage p99"]
+
+
+def test_a_machine_that_becomes_slower_excuses_latency_as_much() -> None:
+    busy = samples(machine_ms=lambda at: 2.0 if at < 2400 else 8.0)
+    assert all(each.flat for each in judging.judge_latency(latencies(9.0), busy))
+
+
+def test_one_bad_minute_is_no_drift() -> None:
+    bad = latencies(2.0) | {(50, "sqs SendMessage"): [900.0] * 50}
+    assert all(each.flat for each in judging.judge_latency(bad, samples()))
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        (pack("ssm", "000000000000", "us-east-1", "p", "a name"), "ssm/p"),
+        (pack("iam", "000000000000", "role", "name"), "iam/role"),
+        (pack("sqs", None, "g", 70_000) + b"i" + bytes(14), "sqs/queue i"),
+        (pack("timer", "due", 1_700_000_000_000, "logs", b"key"), "timer/due/logs"),
+        (pack("meter", 20_000, "000000000000", "us-east-1", "calls", b"x", 5), "meter/calls"),
+        (b"\xff\x00", ""),
+    ],
+)
+def test_kinds_of_rows(key: bytes, kind: str) -> None:
+    assert kind_of(key) == kind
