@@ -52,7 +52,7 @@ KEPT = {
     "logs/d": "log events, kept as long as the retention of their group says: a day at least",
     "logs/t": "the index of log events by time, which goes with them",
     **dict.fromkeys(
-        ("cloudformation/e", "cloudformation/r", "cloudformation/s", "cloudformation/t"),
+        ("cloudformation/e", "cloudformation/r", "cloudformation/s", "cloudformation/t", "cloudformation/j"),
         "deleted stacks and their events can be described for 90 days, as on AWS",
     ),
     "timer/by/cloudformation": "when a deleted stack is forgotten",
@@ -62,6 +62,15 @@ KEPT = {
 }
 """Rows that a run is allowed to gather, because AWS's retention is longer than the run: steadily, never faster. That they go
 when it is over is shown by `resting`."""
+
+FILLING = {
+    "sqs/r": "deduplication ids of the last five minutes",
+    "sns/d": "deduplication ids of the last five minutes",
+    "lambda/event": "events between their attempts",
+    "timer/by/lambda.events": "events between their attempts",
+    "timer/due/lambda.events": "events between their attempts",
+}
+"""Rows that stay for minutes: in a run that is too short to settle they are judged as those that are kept."""
 
 ROWS_NOISE, ROWS_SHARE = 60, 0.10
 """Rows of any other kind may rise in the second half by so many, and by this share of their level per hour."""
@@ -119,20 +128,27 @@ def judge_samples(samples: Sequence[Sample]) -> list[Verdict]:
 def judge_rows(taken: Sequence[tuple[float, Rows]]) -> list[Verdict]:
     """Rows by kind: steady, or (KEPT) gathering no faster than before."""
     wide = WARMING if taken[-1][0] < SETTLED_S else 1.0
+    kept = KEPT if taken[-1][0] >= SETTLED_S else KEPT | FILLING
     verdicts = []
     for kind in sorted({kind for _, rows in taken for kind in rows}):
         points = [(at_s, float(rows.get(kind, (0, 0))[0])) for at_s, rows in taken]
         rise, level, length = second_half(points)
-        if kind in KEPT:
-            quarters = [slope(_part(points, quarter, 4)) * 60 for quarter in (2, 3)]
-            bound = quarters[0] * FASTER + 3.0 * wide
-            said = f"{quarters[1]:.1f} rows a minute at last, {quarters[0]:.1f} before (at most {bound:.1f})"
-            verdicts.append(Verdict(f"rows {kind}", f"{said}: {KEPT[kind]}", quarters[1] <= bound))
+        if kind in kept:
+            verdicts.append(_gathering(kind, points, kept[kind], wide))
             continue
         bound = (ROWS_NOISE + ROWS_SHARE * level * length / 3600) * wide
         said = f"{rise:+.0f} in the second half at {level:.0f} (at most {bound:+.0f})"
         verdicts.append(Verdict(f"rows {kind}", said, rise <= bound))
     return verdicts
+
+
+def _gathering(kind: str, points: Sequence[tuple[float, float]], why: str, wide: float) -> Verdict:
+    """Rows that are kept may gather steadily; with fewer than three looks in a quarter there is nothing to compare."""
+    parts = [_part(points, quarter, 4) for quarter in (2, 3)]
+    before, last = (slope(part) * 60 for part in parts)
+    bound = before * FASTER + 3.0 * wide
+    said = f"{last:.1f} rows a minute at last, {before:.1f} before (at most {bound:.1f}): {why}"
+    return Verdict(f"rows {kind}", said, last <= bound or min(map(len, parts)) < 3)
 
 
 def judge_latency(latencies: Latencies, samples: Sequence[Sample]) -> list[Verdict]:
