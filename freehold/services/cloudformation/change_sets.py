@@ -215,7 +215,7 @@ async def execute_change_set(call: Call, request: Request) -> Request:
     document = await prepare.parse(text or "")
     planned = await prepare.load(asker, document, found.definition, stack.name, stack.id)
     await _execute(asker, stack, found, planned, request)
-    await engine(call.platform).settle(stack.uid)
+    await engine(call.platform).settle(asker.keys, stack.uid)
     return {}
 
 

@@ -11,6 +11,8 @@ from freehold.kit.faults import Fault
 from freehold.ports.identity import Principal
 from freehold.services.cloudformation import made, state
 from freehold.services.cloudformation.origin import Origin
+from freehold.store.base import Tx
+from freehold.work.duties import Held
 
 _READS = re.compile(r"(Get|Describe|List|Head|Query|Scan)")
 _ACRONYMS = {
@@ -38,8 +40,9 @@ class Context:
         previous_tags: dict[str, str],
         suffix: str,
         resource_type: str = "",
+        lease: Held | None = None,
     ) -> None:
-        self.origin = origin
+        self.origin, self._lease = origin, lease
         self.account, self.region = origin.account, origin.region
         self.stack_name, self.stack_id, self.logical_id = stack_name, stack_id, logical_id
         self.tags, self.previous_tags = tags, previous_tags
@@ -122,9 +125,13 @@ class Context:
         except (TypeError, ValueError):
             return
         keys, uid, logical_id = self.origin.keys, self.uid, self.logical_id
-        await self.origin.platform.store.transact(
-            lambda tx: state.put_journal(tx, keys, uid, logical_id, number, value)
-        )
+
+        def body(tx: Tx) -> None:
+            if self._lease is not None:
+                self._lease.check(tx)
+            state.put_journal(tx, keys, uid, logical_id, number, value)
+
+        await self.origin.platform.store.transact(body)
 
 
 def generated_name(stack: str, logical_id: str, suffix: str, max_length: int, *, lower: bool = False) -> str:

@@ -50,7 +50,7 @@ def _request(parent: Stack, name: str, properties: Properties, tags: dict[str, s
 async def _ended(context: Context, stack: Stack) -> Stack:
     """The stack when nothing is under way in it."""
     asker = context.origin
-    await engine(asker.platform).settle(stack.uid, None)
+    await engine(asker.platform).settle(asker.keys, stack.uid, None)
     found = await asker.platform.store.read(lambda tx: state.stack(tx, asker.keys, stack.uid))
     return found or stack
 

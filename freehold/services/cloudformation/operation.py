@@ -20,6 +20,8 @@ from freehold.services.cloudformation.model import STACK_TYPE, Event, Resource, 
 from freehold.services.cloudformation.origin import Origin
 from freehold.services.cloudformation.prepare import Prepared, resource_type
 from freehold.store.base import Tx
+from freehold.work.duties import Held
+from freehold.work.leases import LeaseLost
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ class Operation:
         self.origin, self.work, self.stack, self.rows = origin, work, stack, rows
         self.platform, self.keys, self.uid = origin.platform, origin.keys, work.uid
         self.prepared: Prepared | None = None
+        self.lease: Held | None = None
+        """Proof that no other node carries the operation out, where there are several."""
         self.busy: dict[str, Resource] = {}
         """Resources whose create or update is under way."""
         self.halted: str | None = None
@@ -58,6 +62,8 @@ class Operation:
         events, rows, drop, now_ms = list(events), list(rows), list(drop), self.platform.clock.now_ms()
 
         def body(tx: Tx) -> Stack:
+            if self.lease is not None:
+                self.lease.check(tx)
             stack = state.stack(tx, self.keys, self.uid)
             if stack is None:
                 raise Gone(self.uid)
@@ -170,6 +176,7 @@ class Operation:
             previous_tags={**previous.tags, **own} if previous else {},
             suffix=made_from.suffix,
             resource_type=made_from.type,
+            lease=self.lease,
         )
 
     async def properties(self, made_from: State) -> dict[str, Any]:
@@ -182,6 +189,8 @@ class Operation:
 
     def failure(self, error: Exception, context: Context | None, logical_id: str) -> str:
         """The reason of a failed step. An exception that is no Fault is a bug, and is logged with its trace."""
+        if isinstance(error, LeaseLost):
+            raise error
         if isinstance(error, TemplateError):
             return error.message
         if not isinstance(error, Fault):

@@ -26,7 +26,7 @@ async def require(asker: Origin, name: str, missing: str = "Stack [{}] does not 
 async def create_stack(call: Call, request: Request) -> Request:
     asker = origin.of(call)
     stack, _ = await launch.create(asker, request)
-    await engine(call.platform).settle(stack.uid)
+    await engine(call.platform).settle(asker.keys, stack.uid)
     return {"StackId": stack.id, "OperationId": stack.operation_id}
 
 
@@ -34,7 +34,7 @@ async def update_stack(call: Call, request: Request) -> Request:
     asker = origin.of(call)
     stack = await require(asker, request["StackName"])
     stack, _ = await launch.update(asker, request, stack)
-    await engine(call.platform).settle(stack.uid)
+    await engine(call.platform).settle(asker.keys, stack.uid)
     return {"StackId": stack.id, "OperationId": stack.operation_id}
 
 
@@ -45,7 +45,7 @@ async def delete_stack(call: Call, request: Request) -> Request:
     if found is None or found.status == "DELETE_COMPLETE":
         return {}
     await begin_delete(asker, found, request)
-    await engine(call.platform).settle(found.uid)
+    await engine(call.platform).settle(asker.keys, found.uid)
     return {}
 
 
@@ -114,7 +114,7 @@ async def cancel_update_stack(call: Call, request: Request) -> Request:
 
     await call.platform.store.transact(body)
     await engine(call.platform).cancel(stack.uid, "User Initiated")
-    await engine(call.platform).settle(stack.uid)
+    await engine(call.platform).settle(asker.keys, stack.uid)
     return {}
 
 
@@ -146,7 +146,7 @@ async def continue_update_rollback(call: Call, request: Request) -> Request:
         skip=skip,
         force=bool(request.get("ForceRollback")),
     )
-    await engine(call.platform).settle(stack.uid)
+    await engine(call.platform).settle(asker.keys, stack.uid)
     return {}
 
 
@@ -173,7 +173,7 @@ async def rollback_stack(call: Call, request: Request) -> Request:
         token=request.get("ClientRequestToken"),
         retain_except_on_create=bool(request.get("RetainExceptOnCreate")),
     )
-    await engine(call.platform).settle(stack.uid)
+    await engine(call.platform).settle(asker.keys, stack.uid)
     return {"StackId": stack.id, "OperationId": stack.operation_id}
 
 

@@ -63,6 +63,8 @@ _export = _decoder(Export)
 _garbage = _decoder(Garbage)
 
 WORK = "cloudformation-work"
+WORK_CHANGED = pack("cloudformation-work changed")
+"""Woken when an operation began or is to be cancelled: nodes follow the rows of work."""
 
 
 class Keys(NamedTuple):
@@ -232,6 +234,7 @@ def events(tx: ReadTx, keys: Keys, uid: str, before: int | None, limit: int) -> 
 
 def put_work(tx: Tx, keys: Keys, work: Work) -> None:
     tx.put(keys.work(work.uid), encode(work))
+    tx.wake(WORK_CHANGED)
 
 
 def work(tx: ReadTx, keys: Keys, uid: str) -> Work | None:
@@ -241,6 +244,7 @@ def work(tx: ReadTx, keys: Keys, uid: str) -> Work | None:
 
 def drop_work(tx: Tx, keys: Keys, uid: str) -> None:
     tx.delete(keys.work(uid))
+    tx.wake(keys.work(uid))
 
 
 def all_work(tx: ReadTx) -> list[Work]:
