@@ -17,6 +17,7 @@ from workloads.functions import Functions, Mappings
 from workloads.iam import Identities
 from workloads.ledger import Ledger
 from workloads.logs import Logs
+from workloads.messaging import Messaging
 from workloads.pipes import Pipes
 from workloads.s3 import Objects
 from workloads.scheduler import Schedules
@@ -34,6 +35,7 @@ LOADS: tuple[type[Workload], ...] = (
     Pipes,
     Functions,
     Mappings,
+    Messaging,
     Tables,
     Objects,
     Logs,

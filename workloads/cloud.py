@@ -11,7 +11,11 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NoConnection
+
+ENDED = (HTTPClientError, NoConnection, IncompleteReadError)
+"""What botocore raises where an answer did not come, or not to its end."""
 
 
 class Gone(Exception):
@@ -78,7 +82,7 @@ class Client:
         def call(**request: Any) -> Any:
             try:
                 return method(**request)
-            except HTTPClientError as ended:
+            except ENDED as ended:
                 raise Gone(str(ended)) from ended
 
         setattr(self, operation, call)
@@ -89,7 +93,7 @@ class Client:
         try:
             found = self._client.get_paginator(operation).paginate(**request)
             return [entry for page in found for entry in page.get(result, [])]
-        except HTTPClientError as ended:
+        except ENDED as ended:
             raise Gone(str(ended)) from ended
 
     def wait(self, waiter: str, **request: Any) -> None:
@@ -97,8 +101,16 @@ class Client:
         options = {"Delay": 0.1, "MaxAttempts": 600}
         try:
             self._client.get_waiter(waiter).wait(**request, WaiterConfig=options)
-        except HTTPClientError as ended:
+        except ENDED as ended:
             raise Gone(str(ended)) from ended
+
+
+def read(body: Any) -> bytes:
+    """All of a streamed answer. Raises Gone."""
+    try:
+        return bytes(body.read())
+    except ENDED as ended:
+        raise Gone(str(ended)) from ended
 
 
 def code(problem: ClientError) -> str:

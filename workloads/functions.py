@@ -7,6 +7,7 @@ import random
 
 from workloads import making
 from workloads.arriving import Delivering, InTable
+from workloads.cloud import read
 from workloads.ledger import Ledger
 
 ALIAS = "alias "
@@ -37,7 +38,7 @@ class Functions(Delivering):
         answer = self.cloud.client("lambda").invoke(
             FunctionName=self.prefix(), InvocationType=self._kind, Payload=json.dumps({"name": names[0]})
         )
-        payload = answer["Payload"].read()
+        payload = read(answer["Payload"])
         if "FunctionError" in answer:
             raise RuntimeError(payload)
 

@@ -84,6 +84,10 @@ class Ledger:
         """Names that certainly have a value, the oldest first; those that begin with `of`."""
         return [name for name in self._history if name.startswith(of) and None not in self.possible(name)]
 
+    def names(self, of: str = "") -> list[str]:
+        """Names that have or may have a value, the oldest first; those that begin with `of`."""
+        return [name for name in self._history if name.startswith(of) and self.possible(name) != [None]]
+
     def began(self, name: str) -> bool:
         """Was it ever tried? A ledger without stamps forgets what was removed, and says yes."""
         return self._forgets or name in self._history

@@ -59,18 +59,23 @@ def table(cloud: Cloud, name: str) -> None:
     cloud.client("dynamodb").wait("table_exists", TableName=name)
 
 
-def function(cloud: Cloud, name: str, into: str) -> str:
-    """A function that writes to the table `into`; its ARN."""
+def package(source: str) -> bytes:
+    """A function's code."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("index.py", ARRIVE)
+        archive.writestr("index.py", source)
+    return buffer.getvalue()
+
+
+def function(cloud: Cloud, name: str, into: str, source: str = ARRIVE) -> str:
+    """A function that writes to the table `into`, which its variable TABLE names; its ARN."""
     client = cloud.client("lambda")
     made = client.create_function(
         FunctionName=name,
         Runtime="python3.11",
         Handler="index.handler",
         Role=cloud.role(),
-        Code={"ZipFile": buffer.getvalue()},
+        Code={"ZipFile": package(source)},
         Environment={"Variables": {"TABLE": into}},
         MemorySize=1769,  # a whole core: what a crash left over has to be worked off
         Timeout=10,

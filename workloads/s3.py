@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from workloads.base import Workload
+from workloads.cloud import read
 from workloads.ledger import Ledger
 
 LARGE = 150_000
@@ -61,7 +62,7 @@ class Objects(Workload):
         s3, found, wrong = self.cloud.client("s3"), {}, []
         for bucket in self._buckets.values():
             for entry in s3.pages("list_objects_v2", "Contents", Bucket=bucket):
-                body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                body = read(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"])
                 number = int(body[:12])
                 if body != content(entry["Key"], number):
                     wrong.append(f"the bytes of {entry['Key']} are not those that were put as number {number}")

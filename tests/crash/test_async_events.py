@@ -11,9 +11,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.aws.conftest import Server, start, stop
-from tests.crash.messaging import ARN, package
+from workloads.making import package
 
 KILLS = 5
+ARN = "arn:aws:{}:us-east-1:000000000000:{}"
 CODE = """
 def handler(event, context):
     if event["n"] % 3 == 0:
