@@ -14,6 +14,7 @@ from freehold.front.calls import InternalCalls
 from freehold.front.offer import Offer
 from freehold.kit.clock import Clock, ManualClock, SystemClock
 from freehold.kit.ids import Ids, SeededIds
+from freehold.node.places import backend_of
 from freehold.node.servicetime import keep_service_time, service_time_floor
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform, Settings
@@ -99,13 +100,18 @@ async def assemble(
     seed: int | None = None,
     manual: bool = False,
     start_ms: int | None = None,
+    blobs: str = "",
 ) -> Node:
     """Build and start a node on an open store. `scratch` is for what need not survive a restart. With `manual`, service
-    time stands until `platform.advance` moves it, on a new store at `start_ms` or the real time."""
+    time stands until `platform.advance` moves it, on a new store at `start_ms` or the real time. `blobs` is the setting.
+
+    Raises ConfigError, BlobError: blobs cannot be where the setting says."""
     clock = await _clock(store, manual=manual, start_ms=start_ms)
     ids = Ids() if seed is None else SeededIds(seed)
     tasks = Tasks()
     duties = Duties(store, clock, tasks, Members(store, clock, home=_home(settings), url=settings.url))
+    backend, keep_s = backend_of(blobs, clock, ids.of("object store"))
+    own = None if settings.ephemeral else settings.data / "blobs"
     runtime: FunctionRuntime = Pool(
         clock=clock,
         ids=ids.of("runtime"),
@@ -119,7 +125,7 @@ async def assemble(
         clock=clock,
         ids=ids,
         tasks=tasks,
-        blobs=Blobs(store, clock, ids.of("blobs"), None if settings.ephemeral else settings.data / "blobs"),
+        blobs=Blobs(store, clock, ids.of("blobs"), own, backend=backend, duties=duties, keep_s=keep_s),
         timers=Timers(store, clock, tasks, duties),
         outbox=Outbox(store, clock, ids.of("outbox"), tasks, duties),
         logs=LogWriter(store, clock, tasks, ids.of("logs")),

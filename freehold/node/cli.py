@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--bind", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)")
     up.add_argument("--data", metavar="DIR", help="directory for everything that lasts (default .freehold)")
     up.add_argument("--store", metavar="URL", help="keep the state in PostgreSQL (postgresql://...), not in --data")
+    up.add_argument("--blobs", metavar="PLACE", help="directory or s3://bucket/prefix?endpoint=URL for what is large")
     up.add_argument("--ephemeral", action="store_const", const=True, help="keep nothing")
     up.add_argument("--guarded", action="store_const", const=True, help="verify signatures; needed beyond loopback")
     up.add_argument("--region", help="region of unsigned calls (default us-east-1)")
@@ -89,10 +90,11 @@ def _up(flags: dict[str, Any]) -> None:
     sys.dont_write_bytecode = False  # a start takes half as long again when sources are compiled anew each time
     from freehold.node.server import CannotServe, up
     from freehold.store.base import StoreError
+    from freehold.work.blobs import BlobError
 
     try:
         up(config)
-    except (CannotServe, StoreError) as problem:
+    except (CannotServe, StoreError, BlobError) as problem:
         _fail(str(problem))
 
 

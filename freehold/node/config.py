@@ -31,6 +31,7 @@ class Config:
     bind: str = "127.0.0.1"
     data: Path = Path(".freehold")
     store: str = ""
+    blobs: str = ""
     ephemeral: bool = False
     guarded: bool = False
     region: str = "us-east-1"
@@ -55,6 +56,8 @@ class Config:
             )
         if self.store and self.ephemeral:
             raise ConfigError("An ephemeral server keeps nothing: choose either --ephemeral or --store.")
+        if self.blobs and self.ephemeral:
+            raise ConfigError("An ephemeral server keeps nothing: choose either --ephemeral or --blobs.")
         if self.seed and self.guarded:
             raise ConfigError("A seed makes secrets guessable: it is for tests, not for a guarded server.")
         self.clock_start_ms()

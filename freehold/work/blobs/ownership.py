@@ -15,8 +15,11 @@ _KEY = pack("blob", "place")
 _OFFERED, _MARKED = b"offered ", b"marked "
 
 
-async def prove(store: Store, ids: Ids, backend: Backend) -> None:
-    """The place is this store's, or becomes it. Raises BlobsUnusable."""
+async def prove(store: Store, ids: Ids, backend: Backend, *, found_only: bool = False) -> None:
+    """The place is this store's, or becomes it. With `found_only` a store whose blobs have always been in its own
+    directory needs no mark. Raises BlobsUnusable."""
+    if found_only and await store.read(lambda tx: tx.get(_KEY)) is None:
+        return
     fresh = ids.hex(32).encode()
 
     def offer(tx: Tx) -> bytes:
@@ -32,8 +35,8 @@ async def prove(store: Store, ids: Ids, backend: Backend) -> None:
     if not found:
         raise BlobsUnusable(
             f"The blobs of this store are not in {backend.where}: it has no {MARK}. All nodes on one store use one place "
-            f"of blobs: set `blobs` to a directory that all of them share, or to s3://... If the bytes were moved here, "
-            f"write the text {wanted} into {MARK} beside them."
+            "of blobs: set `blobs` (--blobs) to what it was, or to a directory that all of them share, or to s3://... "
+            f"If the bytes were moved here, write the text {wanted} into {MARK} beside them."
         )
     if found != wanted:
         raise BlobsUnusable(

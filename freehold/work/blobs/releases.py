@@ -1,10 +1,9 @@
 """Released blobs: their files go after the commit, when nobody reads them any more, and not before backups may miss them.
 
 Rows: `blob/gone/{id}` a release; `blob/kept/{due}/{id}` one whose files stay until service time `due` (option `keep`);
-`blob/pin/{id}/{node}` a long read on a node. A node keeps its own readers' files by its own pins. For readers on other
-nodes a release waits for GRACE_SHARED_S first; a read that lasts longer than PIN_AFTER_S has its row by then. The row is
-renewed while the read lasts; one that has not changed for PIN_DEAD_S, as the collector
-sees it, was left by a node that died.
+`blob/pin/{id}/{member}` a long read on a node. A node keeps its own readers' files by its own pins. For readers on other
+nodes a release waits for GRACE_SHARED_S first: a read that lasts longer than PIN_AFTER_S has its row by then, and the row
+holds as long as the node lives.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from functools import partial
 import msgspec
 
 from freehold.kit.clock import Clock
-from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack, span, unpack
 from freehold.store.base import ReadTx, Store, Tx
 from freehold.work.blobs.base import Backend, BlobError
 from freehold.work.blobs.model import Blob
+from freehold.work.duties import Held
+from freehold.work.members import Members
 
 log = logging.getLogger("freehold.work")
 
@@ -31,7 +31,6 @@ GRACE_S = 5.0
 GRACE_SHARED_S = 30.0
 PIN_AFTER_S = 5.0
 PIN_EVERY_S = 5.0
-PIN_DEAD_S = 120.0
 LOOK_S = 60.0
 """Seconds between looks at what is kept."""
 
@@ -51,15 +50,13 @@ def release(tx: Tx, blob: Blob) -> None:
 class Releases:
     """Collects what was released, and knows what is being read."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, backend: Backend, *, shared: bool, keep_s: int) -> None:
-        self._store, self._clock, self._backend = store, clock, backend
-        self._shared, self._keep_ms = shared, keep_s * 1000
-        self._node = ids.hex(16)
-        self._grace = GRACE_SHARED_S if shared else GRACE_S
+    def __init__(self, store: Store, clock: Clock, backend: Backend, members: Members, keep_s: int) -> None:
+        self._store, self._clock, self._backend, self._members = store, clock, backend, members
+        self._keep_ms = keep_s * 1000
+        self._grace = GRACE_S if members.alone else GRACE_SHARED_S
         self._pins: dict[str, int] = {}
         self._since: dict[str, float] = {}
-        self._told: dict[str, int] = {}
-        self._beats: dict[bytes, tuple[bytes, float]] = {}
+        self._told: set[str] = set()
         self._holds = 0
 
     # Collecting
@@ -130,8 +127,8 @@ class Releases:
 
         await self._store.transact(body)
 
-    async def collect_for_ever(self) -> None:
-        """Collect whenever something was released."""
+    async def collect_for_ever(self, lease: Held) -> None:
+        """Collect whenever something was released. Of several nodes one does; two at a time would do no harm."""
         async with self._store.watch(_WAKE) as watch:
             while True:
                 try:
@@ -140,7 +137,13 @@ class Releases:
                 except BlobError as problem:
                     log.warning("released blobs stay for now: %s", problem)
                     await asyncio.sleep(self._grace)
-                waits = GRACE_S if self._pins or self._holds else LOOK_S if self._keep_ms or self._beats else 600
+                waits = (
+                    GRACE_S
+                    if self._pins or self._holds
+                    else LOOK_S
+                    if self._keep_ms or not self._members.alone
+                    else 600
+                )
                 await watch.wait(waits)
 
     @asynccontextmanager
@@ -174,46 +177,39 @@ class Releases:
             await self.tell_pins()
 
     async def tell_pins(self, after: float = PIN_AFTER_S) -> None:
-        """One round: rows for reads that last longer than `after` seconds, renewed; none for those that have ended."""
+        """One round: rows for reads that last longer than `after` seconds; none for those that have ended."""
         began = self._clock.monotonic() - after
-        lasting = [name for name, since in self._since.items() if since <= began]
+        lasting = [name for name, since in self._since.items() if since <= began and name not in self._told]
         ended = [name for name in self._told if name not in self._since]
         if not lasting and not ended:
             return
-        beats = {name: self._told.get(name, 0) + 1 for name in lasting}
 
         def body(tx: Tx) -> None:
-            for name, beat in beats.items():
-                tx.put(pack("blob", "pin", name, self._node), b"%d" % beat)
+            for name in lasting:
+                tx.put(pack("blob", "pin", name, self._members.id), b"")
             for name in ended:
-                tx.delete(pack("blob", "pin", name, self._node))
+                tx.delete(pack("blob", "pin", name, self._members.id))
 
         await self._store.transact(body)
-        self._told.update(beats)
-        for name in ended:
-            self._told.pop(name, None)
+        self._told.update(lasting)
+        self._told.difference_update(ended)
 
     async def _read_elsewhere(self, released: list[bytes]) -> set[str]:
         """Those of the releases that some node reads, as far as it has told."""
-        if not self._shared or not released:
+        if self._members.alone or not released:
             return set()
         start, end = span("blob", "pin")
-        rows: list[tuple[bytes, bytes]] = []
+        read, dead = set(), []
         while page := await self._store.read_many(_scan(start, end)):
-            rows += page
+            for key, _ in page:
+                _, _, name, member = unpack(key)
+                if self._members.is_live(str(member)):
+                    read.add(str(name))
+                else:
+                    dead.append(key)
             start = page[-1][0] + b"\x00"
-        now, read, dead = self._clock.monotonic(), set(), []
-        beats: dict[bytes, tuple[bytes, float]] = {}
-        for key, beat in rows:
-            seen = self._beats.get(key)
-            beats[key] = seen if seen is not None and seen[0] == beat else (beat, now)
-            if now - beats[key][1] < PIN_DEAD_S:
-                read.add(str(unpack(key)[2]))
-            else:
-                dead.append(key)
-        self._beats = beats
         if dead:
-            await self._delete(dead)
+            await self._delete(dead[:_FORGET])
         return read
 
 

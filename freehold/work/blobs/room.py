@@ -21,6 +21,7 @@ from freehold.work.blobs.files import Files
 from freehold.work.blobs.model import INLINE, WHOLE, Blob, cut
 from freehold.work.blobs.releases import Releases, release
 from freehold.work.blobs.temporary import Temporary
+from freehold.work.duties import Duties, Held
 from freehold.work.tasks import Tasks
 
 log = logging.getLogger("freehold.work")
@@ -35,8 +36,8 @@ class Blobs:
     """Bytes of any size.
 
     `directory` is this process's own, and holds the files unless `backend` keeps them elsewhere; None keeps them in a
-    temporary directory without syncing (ephemeral mode). `shared`: other nodes use the same store; then files lie where
-    all of them see them. `keep_s`: seconds that released files stay for the sake of backups.
+    temporary directory without syncing (ephemeral mode). On a store that several nodes have together, what is released or
+    unclaimed is the duty of one of them. `keep_s`: seconds that released files stay for the sake of backups.
     """
 
     def __init__(
@@ -47,18 +48,19 @@ class Blobs:
         directory: Path | None,
         *,
         backend: Backend | None = None,
-        shared: bool = False,
+        duties: Duties | None = None,
         keep_s: int = 0,
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
+        self._tasks = Tasks()
+        self._duties = duties or Duties(store, clock, self._tasks)
+        self._alone = self._duties.members.alone
         self._emptied = Path(tempfile.mkdtemp(prefix="freehold-blobs-")) if directory is None else None
         own = self._emptied or directory or Path()
         self._backend: Backend = backend or Files(own, durable=directory is not None)
-        self._own = backend is None and not shared
-        self._shared = shared
+        self._private = backend is None and self._alone
         self._temporary = Temporary(own / "tmp")
-        self._tasks = Tasks()
-        self._releases = Releases(store, clock, ids, self._backend, shared=shared, keep_s=keep_s)
+        self._releases = Releases(store, clock, self._backend, self._duties.members, keep_s)
 
     async def start(self) -> None:
         """Take up releases that a crash interrupted, sweep what nobody claimed, and watch for more.
@@ -67,16 +69,15 @@ class Blobs:
         """
         await self._backend.prepare()
         self._temporary.prepare()
-        if not self._own:
-            await ownership.prove(self._store, self._ids, self._backend)
+        await ownership.prove(self._store, self._ids, self._backend, found_only=self._private)
         begun = self._clock.wall() - 1.0  # file times are coarse
-        self._tasks.spawn("blobs: temporary files of the last run", self._temporary.sweep(begun))
-        if not self._shared:  # else others may be about to claim what they have written
+        self._tasks.loop("blobs: temporary files", lambda: self._sweep_temporary(begun))
+        if self._alone:  # else others may be about to claim what they have written
             self._tasks.spawn("blobs: orphans of the last run", self.sweep(before=begun))
-        self._tasks.loop("blobs: released files", self._releases.collect_for_ever)
-        self._tasks.loop("blobs: hourly sweep", self._sweep_for_ever)
-        if self._shared:
+        else:
             self._tasks.loop("blobs: pins", self._releases.share_pins)
+        self._duties.run("blobs: released files", self._releases.collect_for_ever)
+        self._duties.run("blobs: hourly sweep", self._sweep_for_ever)
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -196,7 +197,6 @@ class Blobs:
 
     async def sweep(self, *, before: float) -> int:
         """Remove unclaimed files last written before `before` (wall seconds); says how many."""
-        await self._temporary.sweep(before)
         await self._backend.sweep_unfinished(before)
         removed = 0
         async for page in self._backend.older(before, _PAGE):
@@ -208,10 +208,17 @@ class Blobs:
             log.info("removed %d blob files that nothing names", removed)
         return removed
 
-    async def _sweep_for_ever(self) -> None:
+    async def _sweep_for_ever(self, lease: Held) -> None:
         while True:
             await asyncio.sleep(ORPHAN_S)
             await self.sweep(before=self._clock.wall() - ORPHAN_S)
+
+    async def _sweep_temporary(self, begun: float) -> None:
+        before = begun
+        while True:
+            await self._temporary.sweep(before)
+            await asyncio.sleep(ORPHAN_S)
+            before = self._clock.wall() - ORPHAN_S
 
     async def collect(self, *, grace: float = 0.0) -> int:
         """Remove the files of committed releases, `grace` seconds after they are seen; says how many blobs went."""
