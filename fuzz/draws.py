@@ -22,6 +22,15 @@ NUMBERS = (
     0, 1, -1, 2, 3, 9, 10, 100, 255, 256, 0.5, -0.0, 1.5, 1e15, 1e300, -1e-300, 2**31, 2**53, 2**53 + 1, 2**63, -(2**63),
 )  # fmt: skip
 MAX_DEPTH = 5
+DEPTHS = (30, 101, 254, 260, 600, 850)
+"""Levels of nesting: JSON's readers and writers give up at different ones."""
+
+
+def nested(value: Any, levels: int, name: str | None) -> Any:
+    """The value inside so many arrays, or objects where a name is given."""
+    for _ in range(levels):
+        value = [value] if name is None else {name: value}
+    return value
 
 
 class Draws:
@@ -105,9 +114,12 @@ class Draws:
 
     def json(self, names: Sequence[str] = ("a", "b", "c", "a.b", ""), depth: int = 0) -> Any:
         """A value of JSON whose objects have few names, so that paths find something."""
-        kind = self.byte() % 8
+        first = self.byte()
+        kind = first % 8
         if depth >= MAX_DEPTH or kind < 3:
             return self.scalar()
+        if first > 252:
+            return nested(self.scalar(), self.pick(DEPTHS), self.pick(names) if self.chance(50) else None)
         if kind < 5:
             return [self.json(names, depth + 1) for _ in range(self.integer(0, 3))]
         return self.object(names, depth)

@@ -109,7 +109,7 @@ def compile_policy(document: str) -> Policy:
         raise PolicyError("Policies must be valid JSON and the first byte must be '{'")
     try:
         parsed = json.loads(document, object_pairs_hook=_without_duplicates)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise PolicyError("This policy contains invalid Json") from None
     if not set(parsed) <= {"Version", "Id", "Statement"}:
         raise PolicyError(f"Unknown field {sorted(set(parsed) - {'Version', 'Id', 'Statement'})[0]}")

@@ -20,6 +20,9 @@ from freehold.rules.inputs.paths import MISSING, InvalidInput
 MAX_OUTPUT = 1 << 20
 """Characters of text that one application may make: the size of the largest event."""
 
+MAX_LEVELS = 254
+"""Of nesting in what is put in: as many as JSON is written with."""
+
 PLACEHOLDER = re.compile(r"<(\$[^<>\"]*|[^<>\s\"]+)>")
 
 
@@ -64,20 +67,27 @@ def cut(template: str, *, minify: bool) -> list[Piece]:
 
 
 def as_json(value: Any) -> str:
-    """What a placeholder outside quotes becomes."""
-    return '""' if value is MISSING else orjson.dumps(value).decode()
+    """What a placeholder outside quotes becomes. Raises InvalidInput."""
+    return '""' if value is MISSING else _written(value)
 
 
 def as_text(value: Any) -> str:
-    """What a placeholder inside quotes becomes."""
+    """What a placeholder inside quotes becomes. Raises InvalidInput."""
     if value is MISSING:
         return ""
     if isinstance(value, str):
-        return orjson.dumps(value).decode()[1:-1]
+        return _written(value)[1:-1]
     if isinstance(value, (dict, list)):
         # Without its quotes and what escaped them, so that the string around it stays one string.
-        return orjson.dumps(value).decode().replace("\\", "").replace('"', "")
-    return orjson.dumps(value).decode()
+        return _written(value).replace("\\", "").replace('"', "")
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # JSON is read to 1,024 levels and written to 254
+        raise InvalidInput(f"The event is nested deeper than {MAX_LEVELS} levels.") from None
 
 
 def join(pieces: list[Piece], fill: Callable[[Placeholder], str]) -> str:

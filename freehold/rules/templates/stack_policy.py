@@ -7,8 +7,9 @@ updates to stack resources").
 from __future__ import annotations
 
 import fnmatch
-import json
 from typing import Any
+
+import orjson
 
 from freehold.rules.templates.document import TemplateError
 
@@ -21,8 +22,8 @@ def parse(body: str) -> dict[str, Any]:
     if len(body.encode()) > MAX_BYTES:
         raise TemplateError(f"Stack policy is larger than {MAX_BYTES} bytes")
     try:
-        policy = json.loads(body)
-    except ValueError as error:
+        policy = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
         raise TemplateError("Error validating stack policy: Invalid stack policy") from error
     if not isinstance(policy, dict) or not isinstance(policy.get("Statement"), list | dict):
         raise TemplateError("Error validating stack policy: Invalid stack policy")
@@ -36,13 +37,23 @@ def _check(statement: Any) -> None:
         raise TemplateError("Error validating stack policy: Invalid stack policy")
     if statement.get("Principal") not in ("*", {"AWS": "*"}):
         raise TemplateError("Error validating stack policy: Principal must be *")
-    for action in _list(statement.get("Action", statement.get("NotAction"))):
+    for action in [*_list(statement.get("Action")), *_list(statement.get("NotAction"))]:
         if action not in ACTIONS and action != "*":
             raise TemplateError(f"Error validating stack policy: Invalid Action {action}")
-    if "Resource" not in statement and "NotResource" not in statement:
+    resources = [*_list(statement.get("Resource")), *_list(statement.get("NotResource"))]
+    if not resources or not _texts(resources):
         raise TemplateError("Error validating stack policy: Invalid stack policy")
-    for operator, block in statement.get("Condition", {}).items():
-        if operator not in ("StringEquals", "StringLike") or set(block) != {"ResourceType"}:
+    conditions = statement.get("Condition", {})
+    if not isinstance(conditions, dict):
+        raise TemplateError("Error validating stack policy: Invalid Condition")
+    for operator, block in conditions.items():
+        if (
+            operator not in ("StringEquals", "StringLike")
+            or not isinstance(block, dict)
+            or set(block) != {"ResourceType"}
+        ):
+            raise TemplateError("Error validating stack policy: Invalid Condition")
+        if not _texts(_list(block["ResourceType"])):
             raise TemplateError("Error validating stack policy: Invalid Condition")
 
 
@@ -72,7 +83,7 @@ def _applies(statement: dict[str, Any], action: str, logical_id: str, resource_t
     if any(fnmatch.fnmatchcase(action, pattern) for pattern in actions) == negated:
         return False
     negated = "NotResource" in statement
-    resources = _list(statement["NotResource"] if negated else statement["Resource"])
+    resources = _list(statement["NotResource"] if negated else statement.get("Resource"))
     name = f"LogicalResourceId/{logical_id}"
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in resources) == negated:
         return False
@@ -87,6 +98,10 @@ def _applies(statement: dict[str, Any], action: str, logical_id: str, resource_t
 
 def _statements(policy: dict[str, Any]) -> list[Any]:
     return _list(policy["Statement"])
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _list(value: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import json
 from typing import Any, cast
 
 import msgspec
+import orjson
 
 from freehold.kit import arns
 from freehold.kit.faults import Fault
@@ -68,8 +69,9 @@ async def answered(platform: Platform, request: HostRequest) -> Response | None:
     if len(request.http.body) > MAX_ANSWER:
         return Response(413, [("content-type", "text/plain")], b"A response is at most 4096 bytes.\n")
     try:
-        answer = json.loads(request.http.body)
-    except ValueError:
+        answer = orjson.loads(request.http.body)
+        orjson.dumps(answer)  # what is nested too deeply to be written again cannot be kept either
+    except (orjson.JSONDecodeError, TypeError):
         answer = None
     if not isinstance(answer, dict):
         return Response(400, [("content-type", "text/plain")], b"A response is a JSON object.\n")

@@ -12,6 +12,7 @@ import orjson
 
 from freehold.kit.clock import iso8601
 from freehold.rules.inputs import InvalidInput
+from freehold.rules.inputs.pieces import MAX_LEVELS, as_json
 from freehold.rules.inputs.templates import decoded
 from freehold.services.pipes.calls import Failed, invoke, request
 from freehold.services.pipes.checks import FUNCTION
@@ -67,11 +68,14 @@ async def _call(platform: Platform, plan: Plan, batch: tuple[Item, ...], journal
 
 
 def answers_of(said: bytes) -> list[Any]:
-    """The events that an enrichment answered: a JSON array is several, text that is not JSON is one."""
+    """The events that an enrichment answered: a JSON array is several, text that is not JSON is one. Raises InvalidInput
+    for what is nested too deeply to be sent on."""
     try:
         value = orjson.loads(said) if said.strip() else None
     except orjson.JSONDecodeError:
         value = said.decode(errors="replace")
     if value in (None, "", {}, []):
         return []
+    if said.count(b"[") + said.count(b"{") > MAX_LEVELS:
+        as_json(value)
     return value if isinstance(value, list) else [value]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from freehold.ports.identity import Source
 from freehold.rules.inputs import (
     MISSING,
@@ -19,6 +17,7 @@ from freehold.rules.inputs import (
     compile_template,
     is_path,
 )
+from freehold.rules.inputs.pieces import as_json
 from freehold.rules.inputs.templates import decoded
 from freehold.rules.patterns import Index, eventbridge
 from freehold.services.pipes import checks
@@ -114,4 +113,4 @@ def filled(value: Any, event: Any) -> Any:
     found = _path(value)(event)
     if found is MISSING:
         raise InvalidInput(f"{value} is not in the event")
-    return found if isinstance(found, str) else orjson.dumps(found).decode()
+    return found if isinstance(found, str) else as_json(found)

@@ -67,3 +67,14 @@ def test_only_the_sources_own_fields_are_opened() -> None:
 def test_what_cannot_act_is_refused(template: str) -> None:
     with pytest.raises(InvalidInput):
         compile_template(template)
+
+
+@pytest.mark.parametrize("template", ["<$.body>", '{"a": "<$.body>"}', "<aws.pipes.event.json>"])
+def test_what_is_nested_too_deeply_to_be_written_is_refused(template: str) -> None:
+    """Found by ./dev fuzz: JSON is read to 1,024 levels and written to 254."""
+    event = message("[" * 300 + "]" * 300)
+    with pytest.raises(InvalidInput, match="254 levels"):
+        text(template, event)
+    with pytest.raises(InvalidInput, match="254 levels"):
+        compile_template(template, encoded=("body",)).json(event, PIPE)
+    assert text(template, message("[" * 200 + "]" * 200))

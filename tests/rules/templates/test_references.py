@@ -148,3 +148,16 @@ def test_stack_policies_deny_by_default_and_deny_wins() -> None:
     assert stack_policy.refusal(only, "Update:Modify", "A", "AWS::A::B") is None
     assert stack_policy.refusal(only, "Update:Modify", "A", "AWS::A::C") is not None
     assert stack_policy.refusal(only, "Update:Delete", "A", "AWS::A::B") is not None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ['{"Condition": "x"}', '{"Condition": {"StringLike": "x"}}', '{"Condition": {"StringLike": {"ResourceType": [1]}}}',
+     '{"Resource": [{"a": 1}]}', '{"Resource": null}', '{"NotAction": ["x"]}', "[" * 2_000],
+)  # fmt: skip
+def test_what_is_no_stack_policy_is_refused(statement: str) -> None:
+    """Found by ./dev fuzz."""
+    base = '"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"'
+    text = f'{{"Statement": [{{{base}, {statement.strip("{")}]}}' if statement[0] == "{" else statement
+    with pytest.raises(TemplateError):
+        stack_policy.parse(text)
