@@ -49,12 +49,16 @@ class Snapshot:
         """All rows whose keys begin with `prefix`."""
         return self.rows(prefix, after(prefix))
 
-    def next_parts(self, *parts: Part) -> Iterator[Part]:
-        """The different elements that follow a tuple, without reading what is below them."""
+    def next_parts(self, *parts: Part, raw: bool = False) -> Iterator[Part]:
+        """The different elements that follow a tuple, without reading what is below them.
+
+        `raw`: bytes follow the element which are no packed tuple, and the element holds no NUL. Bytes that begin with 0xff
+        would otherwise be taken for the rest of it.
+        """
         prefix = pack(*parts)
         start, end = prefix, after(prefix) if prefix else b"\xff"
         while page := self.tx.scan(start, end, limit=1):
-            part = _first(page[0][0][len(prefix) :])
+            part = _first(page[0][0][len(prefix) :], raw)
             yield part
             start = after(prefix + pack(part))
 
@@ -71,15 +75,15 @@ class Snapshot:
         return self.get(pack("timer", "by", owner, pack(*key))) is not None
 
 
-def _first(rest: bytes) -> Part:
-    """The first element of what follows a prefix; what comes behind it need not be a packed tuple."""
+def _first(rest: bytes, raw: bool) -> Part:
+    """The first element of what follows a prefix."""
     if not rest or rest[0] not in (1, 2):
         size = abs(rest[0] - 0x14) if rest and rest[0] else 0
         return unpack(rest[: 1 + size])[0] if rest else None
     at = 1
     while True:
         at = rest.index(0, at)
-        if rest[at + 1 : at + 2] != b"\xff":
+        if raw or rest[at + 1 : at + 2] != b"\xff":
             return unpack(rest[: at + 1])[0]
         at += 2
 

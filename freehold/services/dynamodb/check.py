@@ -98,7 +98,7 @@ def _brief(schema: Schema, row: bytes) -> str:
 def _kind(snapshot: Snapshot, report: Report, space: tuple[str, str], kind: str) -> None:
     """Rows of one kind that are not of the tables just checked."""
     if kind in ("i", "x"):
-        for owner in snapshot.next_parts("dynamodb", *space, kind):
+        for owner in snapshot.next_parts("dynamodb", *space, kind, raw=True):
             if report.notes.get("prefix", pack("dynamodb", *space, kind, owner)) is None:
                 report.broken(
                     f"rows of {'/'.join(space)}/{kind}/{owner!r} belong to no table, and nothing removes them"

@@ -31,7 +31,7 @@ def check(snapshot: Snapshot, report: Report) -> None:
     report.same("buckets by account", sum(1 for _ in snapshot.below("s3", "a")), buckets)
     for kind in snapshot.next_parts("s3"):
         if kind in _OF_BUCKETS:
-            for generation in snapshot.next_parts("s3", kind):
+            for generation in snapshot.next_parts("s3", kind, raw=True):
                 _unnamed(snapshot, report, str(kind), str(generation))
         elif kind not in ("a", "b", "x"):
             report.broken(f"there are rows of unknown kind {kind!r}")
