@@ -146,7 +146,7 @@ def _gathering(kind: str, points: Sequence[tuple[float, float]], why: str, wide:
     """Rows that are kept may gather steadily; with fewer than three looks in a quarter there is nothing to compare."""
     parts = [_part(points, quarter, 4) for quarter in (2, 3)]
     before, last = (slope(part) * 60 for part in parts)
-    bound = before * FASTER + 3.0 * wide
+    bound = before * FASTER * (1.0 if wide == 1.0 else 2.0) + 3.0 * wide
     said = f"{last:.1f} rows a minute at last, {before:.1f} before (at most {bound:.1f}): {why}"
     return Verdict(f"rows {kind}", said, last <= bound or min(map(len, parts)) < 3)
 

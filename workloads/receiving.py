@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
 from workloads.cloud import Cloud
 from workloads.ledger import Ledger
 
-VISIBILITY_S = 1
-"""Of the queues of all workloads: what a crash left in flight comes back soon."""
+VISIBILITY_S = int(os.environ.get("WORKLOADS_VISIBILITY_S", "1"))
+"""Of the queues of all workloads: what a crash left in flight comes back soon. A load without crashes sets the variable to
+more: on a busy machine a second may go by between a message and its deletion."""
 IN_FLIGHT_S = 2.5
 """After so many seconds without it a message has not been in flight."""
 

@@ -195,3 +195,8 @@ def replay(tx: ReadTx, space: Space, name: str) -> Replay | None:
 
 def put_replay(tx: Tx, space: Space, row: Replay) -> None:
     tx.put(pack("events", *space, "replay", row.name), _encode(row))
+
+
+def drop_replay(tx: Tx, space: Space, name: str) -> None:
+    """Forget it."""
+    tx.delete(pack("events", *space, "replay", name))

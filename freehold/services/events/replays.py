@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 TIMER = "events.replay"
 _PAGE, _BYTES = 50, 512 << 10
+KEPT_MS = 90 * 86_400_000
+"""A replay that has ended can be described for 90 days (User Guide, "Replaying archived events")."""
 
 
 def _key(space: Space, name: str) -> bytes:
@@ -88,11 +90,24 @@ def _filters(given_arns: list[str] | None, bus: BusName) -> list[str] | None:
 
 
 async def proceed(platform: Platform, key: bytes) -> int | None:
-    """Replay page by page until the end of the archive's events, or until the replay is cancelled."""
+    """Replay page by page until the end of the archive's events, or until the replay is cancelled; forget it when that has
+    been long ago."""
     account, region, name = (str(part) for part in unpack(key))
     space = Space(account, region)
     while await platform.store.transact(_next_page(platform, space, name, platform.clock.now_ms())):
         pass
+    return await platform.store.transact(lambda tx: _forget(tx, space, name, platform.clock.now_ms()))
+
+
+def _forget(tx: Tx, space: Space, name: str, now_ms: int) -> int | None:
+    """Drop a replay that has ended long ago; when to look again."""
+    replay = archive_rows.replay(tx, space, name)
+    if replay is None or replay.ended_s is None:
+        return None
+    due_ms = round(replay.ended_s * 1000) + KEPT_MS
+    if due_ms > now_ms:
+        return due_ms
+    archive_rows.drop_replay(tx, space, name)
     return None
 
 

@@ -128,3 +128,13 @@ async def test_refusals(house: EventBridge) -> None:
     ):
         assert (await house.refused("StartReplay", **(request | change)))[0] == code
     assert (await house.refused("DescribeReplay", ReplayName="x"))[0] == "ResourceNotFoundException"
+
+
+@scenario
+async def test_a_replay_is_forgotten_90_days_after_its_end(house: EventBridge) -> None:
+    start = await prepare(house, 1)
+    await replay(house, start, start + 10)
+    await house.advance(89 * 86_400)
+    assert (await house("DescribeReplay", ReplayName="again"))["State"] == "COMPLETED"
+    await house.advance(2 * 86_400)
+    assert (await house("ListReplays"))["Replays"] == []
