@@ -25,8 +25,10 @@ class Alarm:
         self._watcher: asyncio.Task[None] | None = None
         self._sleeper: asyncio.Task[None] | None = None
         self._due: int | None = None
+        self._left = False
 
     async def __aenter__(self) -> Alarm:
+        self._left = False
         entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watcher = asyncio.get_running_loop().create_task(self._watch(entered), name="alarm")
         try:
@@ -41,6 +43,7 @@ class Alarm:
             if task is not None:
                 task.cancel()
         self._watcher = self._sleeper = self._due = None
+        self._left = True
         self._answer()
 
     def ring(self) -> None:
@@ -62,6 +65,8 @@ class Alarm:
 
     async def rung(self) -> None:
         """Return when the waiter has gone round once more: it has looked at the store and waits again (or left)."""
+        if self._left:
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rounds.add(future)
         await future

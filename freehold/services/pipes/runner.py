@@ -38,6 +38,8 @@ class Runner:
         self._batches: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._resumes_ms = 0
+        self._full = False
+        """Did the last look end since there was no more room?"""
         self._stopping = False
         self._loop = platform.tasks.loop(f"pipe: {plan.pipe.arn}", self._run)
 
@@ -49,6 +51,12 @@ class Runner:
         while self._batches:
             await asyncio.wait(self._batches)
 
+    def cancel(self) -> None:
+        """End at once: what was taken comes again when its visibility timeout ends."""
+        self._stopping = True
+        for task in (self._loop, *self._batches):
+            task.cancel()
+
     async def settle(self) -> bool:
         """Wait until nothing can be received and no batch is under way; says whether there was anything."""
         worked = False
@@ -59,7 +67,7 @@ class Runner:
             for _ in range(2):  # the first round may have looked before it was asked to
                 self._alarm.ring()
                 await self._alarm.rung()
-            if not self._batches:
+            if not self._batches and not self._full:
                 break
         return worked
 
@@ -73,6 +81,7 @@ class Runner:
     async def _look(self) -> int | None:
         """Receive and launch while there is something and room; when (service time, ms) to look again."""
         due: int | None = None
+        self._full = False
         if self._platform.clock.now_ms() < self._resumes_ms:
             return self._resumes_ms
         while not self._stopping and len(self._batches) < CONCURRENCY:
@@ -87,7 +96,8 @@ class Runner:
                 pass
             if len(items) < wanted:
                 break
-        if len(self._batches) >= CONCURRENCY:
+        self._full = len(self._batches) >= CONCURRENCY
+        if self._full:
             return None  # the end of a batch rings
         ends = self._window_ends
         return due if ends is None else ends if due is None else min(due, ends)

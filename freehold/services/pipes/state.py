@@ -2,7 +2,7 @@
 
 ("pipes", "pipe", account, region, name)    the Pipe
 ("pipes", "work", account, region, name)    it is in transition: the supervisor has something to do
-("pipes", "wake")                           no row: woken when there is such work
+("pipes", "wake")                           no row: woken when a pipe changed
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def find(tx: ReadTx, place: Place) -> Pipe | None:
 
 
 def save(tx: Tx, pipe: Pipe) -> None:
-    """Write a pipe; whoever works on transitions is told of one."""
+    """Write a pipe; whoever works for pipes is told."""
     place = (pipe.account, pipe.region, pipe.name)
     tx.put(key(place), _encode(pipe))
     if pipe.state in TRANSITIONS:
@@ -42,6 +42,7 @@ def save(tx: Tx, pipe: Pipe) -> None:
         tx.wake(WAKE)
     else:
         tx.delete(pack("pipes", "work", *place))
+        tx.wake(WAKE)
 
 
 def drop(tx: Tx, pipe: Pipe) -> None:
@@ -49,6 +50,7 @@ def drop(tx: Tx, pipe: Pipe) -> None:
     place = (pipe.account, pipe.region, pipe.name)
     tx.delete(key(place))
     tx.delete(pack("pipes", "work", *place))
+    tx.wake(WAKE)
 
 
 def work(tx: ReadTx) -> list[Place]:

@@ -24,6 +24,7 @@ from freehold.ports.queues import Outgoing, QueueSettings, Received
 from freehold.services.pipes import service, supervisor
 from freehold.store.base import ReadTx, Tx
 from freehold.work.advance import Advance
+from freehold.work.duties import Duties
 from freehold.work.meters import Meters
 from freehold.work.tasks import Tasks
 from tests.support import manual_clock, memory_store
@@ -192,6 +193,13 @@ class Pipes:
         for body in bodies:
             self.ports.queues[arn].append(Message(self._ids.uuid(), body, now_ms, group))
         await self.store.transact(lambda tx: tx.wake(self.ports.watch_key(arn)))
+
+    async def die(self) -> None:
+        """The process is gone with all it had in memory."""
+        self.platform.own.clear()
+        await self.tasks.close()
+        self.platform.tasks = self.tasks = Tasks()
+        self.platform.duties = Duties(self.store, self.clock, self.tasks)
 
     async def settle(self) -> None:
         await self.advance(0)

@@ -17,10 +17,8 @@ SEEDS = 100
 
 
 async def crash(house: Pipes) -> None:
-    """The process is gone with all it had in memory, and starts again."""
-    house.platform.own.clear()
-    await house.tasks.close()
-    house.platform.tasks = house.tasks = type(house.tasks)()
+    """The process dies and starts again."""
+    await house.die()
     await supervisor.start(house.platform)
 
 

@@ -185,9 +185,7 @@ async def test_a_stop_finishes_what_was_taken(house: Pipes) -> None:
 async def test_a_server_that_died_goes_on(house: Pipes) -> None:
     await house.create(TargetParameters=BODY)
     await house.create("stopped", source=OTHER, TargetParameters=BODY, DesiredState="STOPPED")
-    house.platform.own.clear()  # the process is gone
-    await house.tasks.close()
-    house.platform.tasks = house.tasks = type(house.tasks)()
+    await house.die()
     await house.send("a")
     await house.send("b", arn=OTHER)
     await house("StartPipe", Name="stopped")  # a transition that nobody works on yet
