@@ -33,9 +33,9 @@ async def inside(platform: Platform, query: Mapping[str, str]) -> dict[str, Any]
     running = Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks())
     found: dict[str, Any] = {"tasks": dict(running), "own": len(platform.own)}
     if "objects" in query:
+        found["collected"] = gc.collect()
         types = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects())
         found["objects"] = dict(types.most_common(80))
-        found["collected"] = gc.collect()
     if "memory" in query and tracemalloc.is_tracing():
         gc.collect()
         kept = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, tracemalloc.__file__)])
