@@ -1,4 +1,4 @@
-"""The servers that are measured: Freehold on its durable default, and ministack from PyPI, which keeps all in memory."""
+"""The servers that are measured: Freehold on its durable default, and two peers from PyPI, which keep all in memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import environments
+
 HERE = Path(__file__).parent
-PEER_PACKAGES = ("ministack", "aws-sam-translator", "boto3")
 START_SECONDS = 60
 PROBE = (
     b'{"Limit":1}',
@@ -91,17 +92,17 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def freehold(data: Path) -> Server:
-    """Freehold from this checkout, durable, sandboxed, in open mode."""
+def freehold(data: Path, *flags: str, module: str = "freehold") -> Server:
+    """Freehold from this checkout, durable, sandboxed, in open mode; `flags` go to `freehold up`."""
     port = free_port()
-    command = [sys.executable, "-m", "freehold", "up", "--port", str(port), "--data", str(data)]
+    command = [sys.executable, "-m", module, "up", "--port", str(port), "--data", str(data), *flags]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     return Server("freehold", command, environment, port)
 
 
-def ministack(environment_dir: Path) -> Server:
-    """The peer, on loopback only, as its makers start it."""
-    port = free_port()
+def ministack() -> Server:
+    """The first peer, on loopback only, as its makers start it."""
+    port, program = free_port(), environments.program("ministack")
     environment = {
         **os.environ,
         "BIND_HOST": "127.0.0.1",
@@ -109,20 +110,16 @@ def ministack(environment_dir: Path) -> Server:
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
-        "PATH": f"{environment_dir / 'bin'}:{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{program.parent}:{os.environ.get('PATH', os.defpath)}",
     }
-    return Server("ministack", [str(environment_dir / "bin" / "ministack")], environment, port)
+    return Server("ministack", [str(program)], environment, port)
 
 
-def peer_environment(given: str | None) -> Path:
-    """The virtual environment of the peer: the given one, or bench/.venv-peer, made if it is missing."""
-    where = Path(given) if given else HERE / ".venv-peer"
-    if not (where / "bin" / "ministack").exists():
-        print(f"Installing {', '.join(PEER_PACKAGES)} into {where}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", str(where)], check=True)
-        pip = [str(where / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PEER_PACKAGES], check=True)
-    return where.absolute()
+def moto() -> Server:
+    """The second peer, as its makers start it."""
+    port = free_port()
+    command = [str(environments.program("moto")), "-H", "127.0.0.1", "-p", str(port)]
+    return Server("moto", command, dict(os.environ), port)
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
