@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from freehold.front import control, core, hosts
@@ -33,12 +32,7 @@ class App:
 
     async def __call__(self, request: Request, body: Body) -> Response:
         """The answer. Raises Disconnected when the client went away before it had asked."""
-        try:
-            return await self._respond(request, body, self.platform.ids.uuid())
-        except asyncio.CancelledError:  # a server that stops cancels what it could not finish in time
-            return Response(503, [("content-type", "text/plain"), ("connection", "close")], b"Freehold is stopping.\n")
-
-    async def _respond(self, request: Request, body: Body, request_id: str) -> Response:
+        request_id = self.platform.ids.uuid()
         if request.path.startswith("/_freehold/") or request.path == "/_freehold":
             return await control.respond(self.platform, self.offer, request, body)
         door = hosts.door(request, self.offer.doors)
@@ -48,7 +42,16 @@ class App:
         try:
             if request.method == "OPTIONS" and (answer := await self._preflight(request, request_id)) is not None:
                 return answer
-            return await self._aws(exchange)
+            for step in WIRE_IN:
+                waiting = step(exchange)
+                if waiting is not None:
+                    await waiting
+            assert exchange.call is not None
+            await core.run(exchange.call)
+            for last in WIRE_OUT:
+                last(exchange)
+            assert exchange.response is not None
+            return exchange.response
         except WireFault as fault:
             exchange.match = fault.match
             return render_fault(exchange, fault)
@@ -71,16 +74,6 @@ class App:
             if manifest.preflight is not None and request.path != "/":
                 return await manifest.preflight(self.platform, request, request_id)
         return None
-
-    async def _aws(self, exchange: Exchange) -> Response:
-        for step in WIRE_IN:
-            await step(exchange)
-        assert exchange.call is not None
-        await core.run(exchange.call)
-        for last in WIRE_OUT:
-            await last(exchange)
-        assert exchange.response is not None
-        return exchange.response
 
     async def _application(self, door: hosts.Door, request: Request, body: Body, request_id: str) -> Response:
         """Hand the request to whichever service owns the id behind this host."""

@@ -9,7 +9,7 @@ Guarded: every call carries a valid signature by a known key; STS's own unsigned
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 from freehold.front.exchange import Exchange
 from freehold.kit.faults import Fault
@@ -33,35 +33,39 @@ def root(account: str) -> Principal:
     return principal
 
 
-async def authenticate(exchange: Exchange) -> None:
+def authenticate(exchange: Exchange) -> Awaitable[None] | None:
     """Set account, region and principal; in guarded mode verify the signature. Raises the protocol's own refusal."""
     settings = exchange.platform.settings
     signature = exchange.signature
     exchange.region = signature.region if signature and signature.region else settings.default_region
     if settings.guarded:
-        try:
-            await _verify(exchange)
-        except AuthFailure as failure:
-            raise _refusal(exchange, failure) from None
-    else:
-        exchange.principal = await _claimed(exchange, signature) or root(settings.default_account)
-        exchange.account = exchange.principal.account
-        headers = exchange.request.headers
-        if "aws-chunked" in headers.get("content-encoding", "") or _streaming(headers):
-            _decode_chunks(exchange, None)
-
-
-async def _claimed(exchange: Exchange, signature: Signature | None) -> Principal | None:
-    """Whose key it is, on the caller's word; None for keys that mean nothing."""
-    if signature is None:
-        return None
-    key = signature.access_key
-    if len(key) == 12 and key.isdigit():
-        return root(key)
-    if key.startswith(("AKIA", "ASIA")):
-        credential = await exchange.platform.identity.credential(key, signature.token)
-        return credential.principal if credential else None
+        return _guarded(exchange)
+    headers = exchange.request.headers
+    if "aws-chunked" in headers.get("content-encoding", "") or _streaming(headers):
+        _decode_chunks(exchange, None)
+    if signature is not None and signature.access_key.startswith(("AKIA", "ASIA")):
+        return _issued(exchange, signature)
+    named = signature is not None and len(signature.access_key) == 12 and signature.access_key.isdigit()
+    _is(exchange, root(signature.access_key if named and signature is not None else settings.default_account))
     return None
+
+
+def _is(exchange: Exchange, principal: Principal) -> None:
+    exchange.principal = principal
+    exchange.account = principal.account
+
+
+async def _issued(exchange: Exchange, signature: Signature) -> None:
+    """Whose key it is, on the caller's word; the default account's where Freehold did not issue it."""
+    credential = await exchange.platform.identity.credential(signature.access_key, signature.token)
+    _is(exchange, credential.principal if credential else root(exchange.platform.settings.default_account))
+
+
+async def _guarded(exchange: Exchange) -> None:
+    try:
+        await _verify(exchange)
+    except AuthFailure as failure:
+        raise _refusal(exchange, failure) from None
 
 
 def _streaming(headers: dict[str, str]) -> bool:

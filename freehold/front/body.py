@@ -80,12 +80,19 @@ class Body:
 
     # what its reader asks
 
+    def at_hand(self, limit: int) -> bytes | None:
+        """The whole body where it is here in one piece, as small ones are, and no larger than `limit`."""
+        if not self.complete or len(self._pieces) > 1 or self._size > limit:
+            return None
+        return self._pieces.pop() if self._pieces else b""
+
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises TooLarge before anything beyond `limit` is kept, Disconnected when it never ends."""
         if self.announced is not None and self.announced > limit:
             raise TooLarge
-        if self.complete and len(self._pieces) <= 1 and self._size <= limit:
-            return self._pieces.pop() if self._pieces else b""
+        found = self.at_hand(limit)
+        if found is not None:
+            return found
         pieces, size = [], 0
         async for piece in self.stream():
             size += len(piece)

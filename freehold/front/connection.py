@@ -250,7 +250,10 @@ class Connection(asyncio.Protocol):
     async def _answer(self, asked: Asked) -> None:
         keep = False
         try:
-            response = await self._server.application(asked.request, asked.body)
+            try:
+                response = await self._server.application(asked.request, asked.body)
+            except asyncio.CancelledError:  # a server that stops cancels what it could not finish in time
+                response = _STOPPING
             keep = await self._write(asked, response)
         except Disconnected:
             pass
@@ -338,6 +341,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
 
+_STOPPING = Response(503, [("content-type", "text/plain"), ("connection", "close")], b"Freehold is stopping.\n")
 _REFUSAL = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 30\r\n"
     b"connection: close\r\n\r\nInvalid HTTP request received."

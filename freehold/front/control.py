@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import orjson
 
 from freehold import __version__
-from freehold.front import clock, snapshot
+from freehold.front import accounts, clock, snapshot
 from freehold.front.body import Body
 from freehold.front.offer import Offer
 from freehold.kit.http import Request, Response
@@ -18,19 +19,24 @@ MAX_CONTROL_BODY = 1 << 20
 
 
 async def respond(platform: Platform, offer: Offer, request: Request, body: Body) -> Response:
-    """Answer one control request: GET health, services, isolation, traces, clock; POST clock, snapshot."""
-    request.body = await body.read(MAX_CONTROL_BODY)
+    """Answer one control request: GET health, services, isolation, traces, clock, export; POST clock, snapshot,
+    import."""
     what = request.path.removeprefix("/_freehold").strip("/") or "health"
+    if what == "import" and request.method == "POST":
+        return await _import(platform, request, body)
+    request.body = await body.read(MAX_CONTROL_BODY)
     if what == "health":
         return _json({"status": "ready", "version": __version__, "guarded": platform.settings.guarded})
     if platform.settings.guarded and not await _signed(platform, request):
-        return _json({"message": "The control API of a guarded server takes requests signed by its root only."}, 403)
+        return _forbidden()
     if what == "clock" and request.method in ("GET", "POST"):
         return await clock.respond(platform, request)
     if what == "snapshot" and request.method == "POST":
         return await snapshot.respond(platform, request)
     if request.method != "GET":
         return _json({"message": "Method Not Allowed"}, 405)
+    if what == "export":
+        return await accounts.leave(platform, request)
     if what == "services":
         return _json(services(offer))
     if what == "isolation":
@@ -46,6 +52,18 @@ async def respond(platform: Platform, offer: Offer, request: Request, body: Body
     return _json({"message": f"The control API has no {what}."}, 404)
 
 
+async def _import(platform: Platform, request: Request, body: Body) -> Response:
+    """A body of any size: what was signed of it is its digest."""
+    digest = request.headers.get("x-amz-content-sha256", "") if platform.settings.guarded else None
+    if digest is not None and not await _signed(platform, request, digest):
+        return _forbidden()
+    return await accounts.arrive(platform, request, body, digest=digest)
+
+
+def _forbidden() -> Response:
+    return _json({"message": "The control API of a guarded server takes requests signed by its root only."}, 403)
+
+
 def services(offer: Offer) -> dict[str, dict[str, list[str]]]:
     """Operations by service: which work, which are missing."""
     found: dict[str, dict[str, list[str]]] = {}
@@ -56,7 +74,8 @@ def services(offer: Offer) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-async def _signed(platform: Platform, request: Request) -> bool:
+async def _signed(platform: Platform, request: Request, digest: str | None = None) -> bool:
+    found = hashlib.sha256(request.body).hexdigest() if digest is None else digest
     try:
         signature = sigv4.read_signature(request)
         if signature is None:
@@ -64,7 +83,7 @@ async def _signed(platform: Platform, request: Request) -> bool:
         credential = await platform.identity.credential(signature.access_key, signature.token)
         if credential is None or not credential.principal.arn.endswith(":root"):
             return False
-        sigv4.verify(request, signature, credential.secret_access_key, wall=platform.clock.wall())
+        sigv4.verify(request, signature, credential.secret_access_key, wall=platform.clock.wall(), body_hash=found)
     except sigv4.AuthFailure:
         return False
     return True

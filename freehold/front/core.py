@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from freehold import wire
@@ -11,22 +12,24 @@ from freehold.ports.call import Call
 MAX_IN_FLIGHT = 4_096
 
 
-async def validate(call: Call) -> None:
+def validate(call: Call) -> None:
     """Refuse input that the service's model does not allow."""
     wire.validate(call.operation, call.params)
 
 
-async def authorize(call: Call) -> None:
+def authorize(call: Call) -> None:
     """Say which action on which resource this is. Policies are enforced from their own issue on."""
     manifest, name = call.manifest, call.operation.name
     call.action = f"{manifest.prefix}:{manifest.actions.get(name, name)}"
     call.resource = manifest.arn(call)
 
 
-async def throttle(call: Call) -> None:
+def throttle(call: Call) -> None:
     """Bound what runs at once, so that a storm ends in ThrottlingException and not in exhausted memory."""
     if call.platform.in_flight >= MAX_IN_FLIGHT:
         raise Fault("ThrottlingException", "Rate exceeded", status=400)
+    if call.account in call.platform.arriving:
+        raise Fault("ServiceUnavailable", "The account is being imported: try again when it is complete.", status=503)
     call.platform.in_flight += 1
     call.admitted = True
 
@@ -53,14 +56,17 @@ def record(call: Call) -> None:
         meters.add(call.account, call.region, "faults", 1.0, action=call.action, code=call.fault.code)
 
 
-CORE = (validate, authorize, throttle, handle)
+CORE: tuple[Callable[[Call], Awaitable[None] | None], ...] = (validate, authorize, throttle, handle)
+"""Most steps are done when they return; one that has to wait returns what to wait for."""
 
 
 async def run(call: Call) -> dict[str, Any]:
     """The operation's result. Raises Fault. Whatever the outcome, the call is recorded."""
     try:
         for step in CORE:
-            await step(call)
+            waiting = step(call)
+            if waiting is not None:
+                await waiting
     except Fault as fault:
         call.fault = fault
         raise

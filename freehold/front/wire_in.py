@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from freehold import wire
 from freehold.front import hosts
 from freehold.front.authenticate import authenticate
@@ -10,13 +12,13 @@ from freehold.front.exchange import Exchange
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call, Cause
 from freehold.wire import sigv4
-from freehold.wire.base import Match
+from freehold.wire.base import Match, Operation
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM = 16 << 20
 
 
-async def accept(exchange: Exchange) -> None:
+def accept(exchange: Exchange) -> None:
     """Read the signature's claims; bring virtual-hosted buckets into path style."""
     request = exchange.request
     try:
@@ -29,27 +31,42 @@ async def accept(exchange: Exchange) -> None:
         request.path = path
 
 
-async def identify(exchange: Exchange) -> None:
+def identify(exchange: Exchange) -> Awaitable[None] | None:
     """Find service, protocol and operation; read the body as that operation allows. Raises WireFault, TooLarge."""
     request = exchange.request
     # curl and urllib call every body a form; only a POST can be a call by query, and a PUT to S3 may have any size.
-    form = request.method == "POST" and request.headers.get("content-type", "").startswith(FORM)
-    if form:
-        request.body = await exchange.body.read(MAX_FORM)
-    signing_name = exchange.signature.service if exchange.signature else None
-    candidates = exchange.offer.signed_as(signing_name)
-    match = exchange.match = wire.match(candidates, request, hint=signing_name)
-    operation = match.operation
-    assert operation is not None
-    if form:
-        return
+    if request.method == "POST" and request.headers.get("content-type", "").startswith(FORM):
+        return _identify_form(exchange)
+    operation = _match(exchange)
     if operation.streaming_input is not None:
         request.stream = exchange.body.stream()
     elif request.method not in ("GET", "HEAD") or "content-length" in request.headers:
-        try:
-            request.body = await exchange.body.read(operation.max_body)
-        except TooLarge:
-            raise too_large(match) from None
+        body = exchange.body.at_hand(operation.max_body)
+        if body is None:
+            return _read(exchange, operation)
+        request.body = body
+    return None
+
+
+async def _identify_form(exchange: Exchange) -> None:
+    exchange.request.body = await exchange.body.read(MAX_FORM)
+    _match(exchange)
+
+
+def _match(exchange: Exchange) -> Operation:
+    signing_name = exchange.signature.service if exchange.signature else None
+    candidates = exchange.offer.signed_as(signing_name)
+    match = exchange.match = wire.match(candidates, exchange.request, hint=signing_name)
+    assert match.operation is not None
+    return match.operation
+
+
+async def _read(exchange: Exchange, operation: Operation) -> None:
+    try:
+        exchange.request.body = await exchange.body.read(operation.max_body)
+    except TooLarge:
+        assert exchange.match is not None
+        raise too_large(exchange.match) from None
 
 
 def too_large(match: Match) -> Fault:
@@ -70,7 +87,7 @@ def too_large(match: Match) -> Fault:
     )
 
 
-async def parse(exchange: Exchange) -> None:
+def parse(exchange: Exchange) -> None:
     """Turn the request into the operation's input and make the Call."""
     match, principal = exchange.match, exchange.principal
     assert match is not None and match.operation is not None and principal is not None
@@ -93,4 +110,5 @@ async def parse(exchange: Exchange) -> None:
 
 NO_CAUSE = Cause()
 
-WIRE_IN = (accept, identify, authenticate, parse)
+WIRE_IN: tuple[Callable[[Exchange], Awaitable[None] | None], ...] = (accept, identify, authenticate, parse)
+"""Most steps are done when they return; one that has to wait returns what to wait for."""

@@ -8,7 +8,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.http import Response
 
 
-async def render(exchange: Exchange) -> None:
+def render(exchange: Exchange) -> None:
     """Render the result of the call."""
     call, match = exchange.call, exchange.match
     assert call is not None and call.result is not None and match is not None

@@ -7,6 +7,8 @@ import hashlib
 import random
 import uuid
 
+from freehold.kit.digests import md5_hex
+
 ALNUM_LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
 ALNUM_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -18,7 +20,7 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 def derived(*parts: str) -> str:
     """The one UUID that belongs to `parts`, always the same: ids of what one transaction makes of another thing (the
     deliveries of a message), which must not change when its body runs again."""
-    h = hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest()
+    h = md5_hex("\x1f".join(parts).encode())
     return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:]}"
 
 
@@ -37,9 +39,8 @@ class Ids:
 
     def uuid(self) -> str:
         """A random UUID (version 4) for things that are not secrets, such as request ids."""
-        n = self._fast.getrandbits(128) & ~(0xF000 << 64) & ~(0xC000 << 48) | (4 << 76) | (0x8000 << 48)
-        h = f"{n:032x}"
-        return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+        h = self._fast.randbytes(15).hex()  # 120 random bits: the variant's two free ones stay 0
+        return f"{h[:8]}-{h[8:12]}-4{h[12:15]}-8{h[15:18]}-{h[18:]}"
 
     def secret_uuid(self) -> str:
         """A random UUID that nobody can guess from earlier ones."""

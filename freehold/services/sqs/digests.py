@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Mapping
 
+from freehold.kit.digests import md5_hex
 from freehold.services.sqs.model import AttributeValue
 
 _LENGTH = struct.Struct(">I")
 
 
 def of_body(body: bytes) -> str:
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return md5_hex(body)
 
 
 def of_attributes(attributes: Mapping[str, AttributeValue]) -> str:
@@ -27,4 +27,4 @@ def of_attributes(attributes: Mapping[str, AttributeValue]) -> str:
         out.append(2 if isinstance(value, bytes) else 1)
         raw = value if isinstance(value, bytes) else value.encode()
         out += _LENGTH.pack(len(raw)) + raw
-    return hashlib.md5(out, usedforsecurity=False).hexdigest()
+    return md5_hex(out)
