@@ -22,6 +22,8 @@ MAX_RESPONSE = 6_291_556
 MAX_STREAM = 200 * 1024 * 1024
 """Bytes of a streamed response: Lambda's quota."""
 _MAX_OTHER = 1024 * 1024
+_MAX_DIGITS = 16
+"""Of the memory that a runtime says it used."""
 _PREFIX = b"/2018-06-01/runtime/"
 _STREAM_BUFFER = 1024 * 1024
 
@@ -192,7 +194,7 @@ class Connection(asyncio.Protocol):
 
     def _peak(self) -> int:
         text = self._headers.get(b"freehold-peak-kb", b"0")
-        return int(text) if text.isdigit() else 0
+        return int(text) if text.isdigit() and len(text) < _MAX_DIGITS else 0
 
     def _error_type(self) -> str | None:
         text = self._headers.get(b"lambda-runtime-function-error-type")

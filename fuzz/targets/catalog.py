@@ -13,6 +13,13 @@ COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "templates": ("templates", ("freehold.rules.templates",)),
     "stack-policies": ("templates", ("freehold.rules.templates.stack_policy",)),
     "sam": ("templates", ("freehold.services.cloudformation.sam",)),
+    "http": ("http", ("freehold.front.connection", "freehold.front.heads", "freehold.front.body")),
+    "chunked": ("chunked", ("freehold.wire.chunked",)),
+    "signatures": (
+        "chunked",
+        ("freehold.wire.sigv4", "freehold.wire.sigv2", "freehold.wire.canonical", "freehold.wire.auth"),
+    ),
+    "runtime-api": ("runtimeapi", ("freehold.runtime.api", "freehold.runtime.errors")),
     "policies": ("policies", ("freehold.rules.resource_policies", "freehold.rules.policy_conditions")),
     "globs": ("policies", ("freehold.rules.policy_conditions",)),
     "tuples": ("tuples", ("freehold.kit.tuples",)),

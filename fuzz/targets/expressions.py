@@ -19,9 +19,28 @@ from fuzz.targets import Target, require
 
 NAMES = ("a", "b", "c", "d")
 WORDS = (
-    "AND", "OR", "NOT", "BETWEEN", "IN (", "attribute_exists(", "attribute_not_exists(", "attribute_type(", "begins_with(",
-    "contains(", "size(", "SET ", "REMOVE ", "ADD ", "DELETE ", "if_not_exists(", "list_append(", "#a", ":a", "<>", "<=",
-)  # fmt: skip
+    "AND",
+    "OR",
+    "NOT",
+    "BETWEEN",
+    "IN (",
+    "attribute_exists(",
+    "attribute_not_exists(",
+    "attribute_type(",
+    "begins_with(",
+    "contains(",
+    "size(",
+    "SET ",
+    "REMOVE ",
+    "ADD ",
+    "DELETE ",
+    "if_not_exists(",
+    "list_append(",
+    "#a",
+    ":a",
+    "<>",
+    "<=",
+)
 SPELLINGS = (
     "0",
     "1",

@@ -13,11 +13,26 @@ from fuzz.draws import Draws
 from fuzz.targets import Target, require
 
 OPERATORS = (
-    "StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "ArnLike", "ArnEquals",
+    "StringEquals",
+    "StringNotEquals",
+    "StringLike",
+    "StringNotLike",
+    "StringEqualsIgnoreCase",
+    "ArnLike",
+    "ArnEquals",
     "Bool",
-    "NumericLessThan", "NumericEquals", "DateGreaterThan", "IpAddress", "NotIpAddress", "Null", "BinaryEquals",
-    "ForAllValues:StringLike", "ForAnyValue:StringEquals", "StringEqualsIfExists", "NumericEqualsIfExists",
-)  # fmt: skip
+    "NumericLessThan",
+    "NumericEquals",
+    "DateGreaterThan",
+    "IpAddress",
+    "NotIpAddress",
+    "Null",
+    "BinaryEquals",
+    "ForAllValues:StringLike",
+    "ForAnyValue:StringEquals",
+    "StringEqualsIfExists",
+    "NumericEqualsIfExists",
+)
 KEYS = ("aws:SourceArn", "aws:username", "aws:SourceIp", "s3:prefix", "aws:CurrentTime", "x")
 PATTERNS = (
     "*",

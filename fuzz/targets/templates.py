@@ -51,19 +51,57 @@ TEXTS = (
     "é\x07",
 )
 WORDS = (
-    *"""
-    Fn::Sub Fn::Join Fn::Select Fn::Split Fn::If Fn::And Fn::Or Fn::Not Fn::Equals Fn::GetAtt Ref Fn::FindInMap
-    Fn::Base64 Fn::Cidr Fn::GetAZs Fn::ImportValue Fn::Length Fn::ToJsonString Fn::Transform Fn::ForEach::Loop
-    Condition Resources Outputs Parameters Mappings Conditions Rules Type Properties DependsOn Transform
-    AWS::LanguageExtensions !Sub !Ref !GetAtt &a *a <<: !!python/object:x
-    """.split(),
+    "Fn::Sub",
+    "Fn::Join",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::If",
+    "Fn::And",
+    "Fn::Or",
+    "Fn::Not",
+    "Fn::Equals",
+    "Fn::GetAtt",
+    "Ref",
+    "Fn::FindInMap",
+    "Fn::Base64",
+    "Fn::Cidr",
+    "Fn::GetAZs",
+    "Fn::ImportValue",
+    "Fn::Length",
+    "Fn::ToJsonString",
+    "Fn::Transform",
+    "Fn::ForEach::Loop",
+    "Condition",
+    "Resources",
+    "Outputs",
+    "Parameters",
+    "Mappings",
+    "Conditions",
+    "Rules",
+    "Type",
+    "Properties",
+    "DependsOn",
+    "Transform",
+    "AWS::LanguageExtensions",
+    "!Sub",
+    "!Ref",
+    "!GetAtt",
+    "&a",
+    "*a",
+    "<<:",
+    "!!python/object:x",
     "? ",
     "- ",
 )
 PSEUDO = {
-    "AWS::AccountId": "000000000000", "AWS::NotificationARNs": [], "AWS::Partition": "aws", "AWS::Region": "us-east-1",
-    "AWS::StackId": "arn:stack", "AWS::StackName": "stack", "AWS::URLSuffix": "amazonaws.com",
-}  # fmt: skip
+    "AWS::AccountId": "000000000000",
+    "AWS::NotificationARNs": [],
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::StackId": "arn:stack",
+    "AWS::StackName": "stack",
+    "AWS::URLSuffix": "amazonaws.com",
+}
 
 
 def _value(draws: Draws, depth: int = 0) -> Any:
