@@ -55,6 +55,7 @@ class Context:
         self._suffix = suffix
         self._journal: dict[int, bytes] | None = None
         self._resumed = False
+        self._begun_ms = 0
         self._calls = 0
 
     @property
@@ -62,9 +63,10 @@ class Context:
         """Is this create continued after a crash?"""
         return self._resumed
 
-    def begin_create(self, journal: dict[int, bytes], *, resumed: bool) -> None:
-        """Journal the calls from here on; `resumed`: an earlier attempt was cut off and left this journal."""
-        self._journal, self._resumed = journal, resumed
+    def begin_create(self, journal: dict[int, bytes], *, resumed: bool, begun_ms: int = 0) -> None:
+        """Journal the calls from here on; `resumed`: an earlier attempt, which began at `begun_ms` of service time, was cut
+        off and left this journal."""
+        self._journal, self._resumed, self._begun_ms = journal, resumed, begun_ms
 
     def made(self, physical_id: str) -> None:
         """The resource exists from here on: if the create fails later, it is deleted under this id."""
@@ -103,8 +105,10 @@ class Context:
     async def _found(
         self, fault: Fault, service: str, operation: str, request: dict[str, Any]
     ) -> dict[str, Any] | None:
+        if not self._resumed or fault.code not in made.EXISTS:
+            return None
         generated = any(isinstance(value, str) and self._suffix.lower() in value.lower() for value in request.values())
-        if not (self._resumed and generated and fault.code in made.EXISTS):
+        if not generated and not await made.since(self._ask, service, operation, request, self._begun_ms):
             return None
         # Ours in any case: if the create fails now, this is what it leaves behind.
         self._note(request)

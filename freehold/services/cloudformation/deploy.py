@@ -48,12 +48,12 @@ async def step(op: Operation, logical_id: str) -> bool:
 def _row(
     op: Operation, row: Resource | None, logical_id: str, type_name: str, stale: Resource | None = None
 ) -> Resource:
-    """The row to work on. `stale` is one of an unfinished or undone create: its pending name is kept."""
+    """The row to work on. `stale` is one of an unfinished or undone create: its pending name and the moment at which it began are kept."""
     if row is None:
         row = op.rows[logical_id] = Resource(logical_id, type_name, "CREATE_IN_PROGRESS", 0)
         row.change = "create"
         if stale is not None and stale.operation == op.work.id:
-            row.pending = stale.pending
+            row.pending, row.at_ms = stale.pending, stale.at_ms
     row.operation = op.work.id
     return row
 
@@ -110,7 +110,7 @@ async def _make(op: Operation, kind: ResourceType, row: Resource, desired: State
     journal: dict[int, bytes] = {}
     if resumed:
         journal = await op.platform.store.read(lambda tx: state.journal(tx, op.keys, op.uid, row.logical_id))
-    context.begin_create(journal, resumed=resumed)
+    context.begin_create(journal, resumed=resumed, begun_ms=row.at_ms)
     found = await attempt(_created(op, kind, context, desired))
     if isinstance(found, Exception):
         if context.partial_id is not None:

@@ -125,12 +125,12 @@ class Cloud:
         if operation == "CreateThing":
             if name in self.things:
                 raise Fault("ResourceConflictException", f"{name} already exists")
-            self.things[name] = dict(request)
+            self.things[name] = {**request, "made_s": self.clock.now_ms() / 1000}
         elif operation == "UpdateThing":
             self.things[name].update(request)
         elif operation == "DeleteThing":
             self.things.pop(name, None)
-        return {"Name": name}
+        return dict(self.things.get(name, {"Name": name})) if operation == "GetThing" else {"Name": name}
 
     async def _ssm(self, operation: str, request: Request) -> Request:
         assert operation == "GetParameters"

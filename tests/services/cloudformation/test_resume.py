@@ -202,6 +202,88 @@ def test_a_create_whose_lost_answer_cannot_be_read_back_leaves_nothing(commits: 
     asyncio.run(main())
 
 
+def born(thing: Request, _: Request) -> float | None:
+    made_s: float | None = thing.get("made_s")
+    return made_s
+
+
+NAMED: Request = {"Resources": {"A": thing(Name="mine", Color="ours"), "B": {**thing(), "DependsOn": "A"}}}
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("commits", range(0, 10))
+def test_a_thing_of_a_chosen_name_that_was_made_since_is_this_stacks(
+    commits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by ./dev crash: a parameter whose answer was lost made its whole stack roll back, and stayed."""
+    reading = ("GetThing", lambda asked: {"Name": asked["Name"]}, born)
+    monkeypatch.setitem(made._BORN, ("things", "CreateThing"), reading)
+
+    async def main() -> None:
+        cloud = await crash_after(Cloud(), commits, lambda cloud: cloud.create("s", NAMED))
+        assert (await cloud.done("s"))["StackStatus"] == "CREATE_COMPLETE"
+        assert cloud.things["mine"]["Color"] == "ours" and len(cloud.things) == 2
+        await cloud.delete_stack(StackName="s")
+        assert cloud.things == {}
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("commits", range(0, 10))
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_thing_of_a_chosen_name_that_was_there_is_somebody_elses_even_after_a_crash(
+    commits: int, readable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = ("GetThing", lambda asked: {"Name": asked["Name"]}, born)
+    if readable:
+        monkeypatch.setitem(made._BORN, ("things", "CreateThing"), reading)
+    theirs: Request = {"Name": "mine", "Color": "theirs", "made_s": 1.0}
+
+    async def main() -> None:
+        cloud = await crash_after(Cloud(things={"mine": theirs}), commits, lambda cloud: cloud.create("s", NAMED))
+        assert (await cloud.done("s"))["StackStatus"] == "ROLLBACK_COMPLETE"
+        assert cloud.things == {"mine": theirs}
+        await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("call", "request_", "answer", "made_ms"),
+    [
+        (("ssm", "PutParameter"), {"Name": "p"}, {"Parameter": {"LastModifiedDate": 1.5, "Version": 1}}, 1500),
+        (("ssm", "PutParameter"), {"Name": "p"}, {"Parameter": {"LastModifiedDate": 1.5, "Version": 2}}, None),
+        (("iam", "CreateRole"), {"RoleName": "r"}, {"Role": {"CreateDate": 1.5}}, 1500),
+        (("lambda", "CreateFunction"), {"FunctionName": "f"}, {"LastModified": "1970-01-01T00:00:01.500+0000"}, 1500),
+        (("dynamodb", "CreateTable"), {"TableName": "t"}, {"Table": {"CreationDateTime": 1.5}}, 1500),
+        (
+            ("logs", "CreateLogGroup"),
+            {"logGroupName": "g"},
+            {"logGroups": [{"logGroupName": "gg", "creationTime": 9}, {"logGroupName": "g", "creationTime": 1500}]},
+            1500,
+        ),
+        (("scheduler", "CreateSchedule"), {"Name": "s"}, {"CreationDate": 1.5}, 1500),
+        (("pipes", "CreatePipe"), {"Name": "p"}, {"CreationTime": 1.5}, 1500),
+        (("sqs", "CreateQueue"), {"QueueName": "q"}, {}, None),
+    ],
+)
+def test_the_age_of_a_thing_is_read_of_each_service(
+    call: tuple[str, str], request_: Request, answer: Request, made_ms: int | None
+) -> None:
+    async def ask(service: str, operation: str, **asked: Any) -> Request:
+        assert service == call[0] and set(asked.values()) == set(request_.values())
+        return answer
+
+    async def main() -> None:
+        assert await made.since(ask, *call, request_, made_ms or 0) is (made_ms is not None)
+        if made_ms is not None:
+            assert not await made.since(ask, *call, request_, made_ms + 1)
+
+    asyncio.run(main())
+
+
 def test_a_thing_that_exists_under_a_chosen_name_is_never_adopted() -> None:
     assert "ResourceConflictException" in made.EXISTS
     assert context.generated_name("s", "A", "X" * 12, 64).endswith("X" * 12)
