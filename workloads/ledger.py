@@ -119,6 +119,10 @@ class Ledger:
         self._history.setdefault(name, []).append(Attempt(value, now, now))
         self._shorten(name)
 
+    def ends(self) -> list[int]:
+        """The stamps of all acknowledgements that are still known."""
+        return [each.ended for history in self._history.values() for each in history if each.ended is not None]
+
     def as_of(self, moment: int) -> Ledger:
         """The ledger as it was at a stamp: what ended later is unknown, what began later has not been."""
         then = Ledger()

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 from tests.crash.mixed import Killing
+from tests.crash.power.cutting import Cutting
+from tests.crash.power.disk import build_shim
 
 SEED = 20261123
 
@@ -30,15 +32,33 @@ def kill(where: Path, kills: int, seed: int, only: list[str] | None) -> list[str
     return killing.wrong
 
 
+def cut(where: Path, cuts: int, seed: int, only: list[str] | None) -> list[str]:
+    """Cut the power and judge; what is wrong."""
+    shim = build_shim(where)
+    if shim is None:
+        return ["no C compiler (cc) to build the recorder with"]
+    began = time.monotonic()
+    cutting = Cutting(where, shim, seed, only)
+    cutting.run(cuts, lambda line: print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True))
+    print("\n".join(f"{count:9d} facts of {name} asked for" for name, count in sorted(cutting.facts.items())))
+    print("\n".join(f"{count:9d} cuts {kind}" for kind, count in cutting.kinds.most_common()))
+    return cutting.wrong
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--power", action="store_true", help="cut the power instead")
+    parser.add_argument("--cuts", type=int, default=48)
     parser.add_argument("--seed", type=int, default=SEED, help="moments and choices; the order of threads is not its")
     parser.add_argument("--only", action="append", help="a workload; may be given again")
     given = parser.parse_args()
     where = Path(tempfile.mkdtemp(prefix="freehold-crash-"))
     where.chmod(0o711)  # functions read their code below it
-    wrong = kill(where, given.kills, given.seed, given.only)
+    if given.power:
+        wrong = cut(where, given.cuts, given.seed, given.only)
+    else:
+        wrong = kill(where, given.kills, given.seed, given.only)
     if wrong:
         print("\n".join(wrong))
         again = " ".join(sys.argv[1:] if "--seed" in sys.argv else [*sys.argv[1:], "--seed", str(given.seed)])

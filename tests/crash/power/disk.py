@@ -102,8 +102,9 @@ class Disk:
                 left.append(change)
         self._pending = left
 
-    def image(self, target: Path, coin: Coin | None = None) -> None:
-        """Write the disk as a power cut now would leave it; with a coin, parts of what was not synced are there."""
+    def image(self, target: Path, coin: Coin | None = None, unit: int = SECTOR) -> None:
+        """Write the disk as a power cut now would leave it; with a coin, parts of what was not synced are there: `unit`
+        bytes of each write at a time."""
         names = dict(self._durable)
         if coin is not None:
             for _, _, path, inode in self._pending:
@@ -119,7 +120,7 @@ class Disk:
                 continue
             content = bytearray(file.durable)
             if coin is not None:
-                _tear(content, file.pending, coin)
+                _tear(content, file.pending, coin, unit)
             place.write_bytes(content)
 
 
@@ -142,15 +143,15 @@ def _write(content: bytearray, record: Record, start: int, end: int) -> None:
     content[at : record.a + end] = record.data[start:end]
 
 
-def _tear(content: bytearray, pending: list[tuple[int, Record]], coin: Coin) -> None:
+def _tear(content: bytearray, pending: list[tuple[int, Record]], coin: Coin, unit: int) -> None:
     for _, record in pending:
         if record.op == "T":
             if coin():
                 _write(content, record, 0, 0)
             continue
-        for start in range(0, len(record.data), SECTOR):
+        for start in range(0, len(record.data), unit):
             if coin():
-                _write(content, record, start, min(start + SECTOR, len(record.data)))
+                _write(content, record, start, min(start + unit, len(record.data)))
 
 
 def records(log: Path) -> Iterator[Record]:
