@@ -8,7 +8,7 @@ Events are kept in chunks, many events in one row, ordered inside by time:
 - `("logs", account, region, "t", group id, first ms, stream id, n)`     Entry: which chunks of a group touch a time
 - `("logs", account, region, "b", group id)`                             Totals of the group
 - `("logs", account, region, "x", group id, stream id)`                  a deleted stream whose chunks are being removed
-- `("logs-live", account, region, group id, session)`                    somebody tails the group
+- `("logs-live", account, region, group id, session)`                    somebody tails the group: his node
 - `("logs-feed", account, region, group id, session)` + stamp            new chunks for who tails, in commit order
 
 `n` counts the chunks of a stream in the order of their commits. Chunks are short in time (CHUNK_MS, or WIDE_CHUNK_MS in a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -39,7 +39,18 @@ class Memory:
         self.counts: dict[str, tuple[float, int, int]] = {}
         """By table or index id: when it was counted, items, bytes."""
         self.buckets: dict[tuple[str, str], Bucket] = {}
-        """Provisioned throughput that is left, by table or index id and Read or Write."""
+        """Provisioned throughput that is left on this node, by table or index id and Read or Write."""
+        self.jobs: set[str] = set()
+        """Ids of jobs that run here."""
+
+
+    def forget(self, place: Place, ids: Collection[str]) -> None:
+        """A table has been deleted; `ids` are its own and those of its indexes."""
+        self.schemas.pop(place, None)
+        for each in ids:
+            self.counts.pop(each, None)
+        for bucket in [bucket for bucket in self.buckets if bucket[0] in ids]:
+            del self.buckets[bucket]
 
 
 def memory(platform: Platform) -> Memory:

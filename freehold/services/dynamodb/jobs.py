@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
 
-from freehold.kit.tuples import after, pack, span
+from freehold.kit.tuples import after, pack, span, unpack
 from freehold.ports.platform import Platform
 from freehold.services.dynamodb import catalog, rows
 from freehold.services.dynamodb.catalog import Place
@@ -48,17 +49,44 @@ def record(tx: Tx, job: Job) -> None:
 def launch(platform: Platform, job: Job) -> None:
     """Begin a recorded job."""
     work = sweep(platform, job) if job.prefix else fill(platform, job)
-    platform.tasks.spawn(f"dynamodb job {job.id}", work)
+    task = platform.tasks.spawn(f"dynamodb job {job.id}", work)
+    running = catalog.memory(platform).jobs
+    running.add(job.id)
+    task.add_done_callback(lambda _: running.discard(job.id))
 
 
-async def resume(platform: Platform) -> None:
-    """Begin every job that is on record: at start."""
+async def watch_over(platform: Platform, every_s: float) -> None:
+    """Begin again, for ever, what nodes that died have left: jobs whose rows stand still, and do not run here.
 
-    def recorded(tx: ReadTx) -> list[bytes]:
-        return [row for _, row in tx.scan(*span("dynamodb", None, "j"))]
+    A job that runs elsewhere all the same does no harm: its pages are transactions that begin where the row says.
+    """
+    before: set[bytes] = set()
+    while True:
+        found = set(await platform.store.read_many(_recorded))
+        for row in found & before:
+            job = _decode(row)
+            if job.id not in catalog.memory(platform).jobs:
+                launch(platform, job)
+        before = found
+        await asyncio.sleep(every_s)
 
-    for row in await platform.store.read_many(recorded):
-        launch(platform, _decode(row))
+
+def account_of(row: bytes) -> str:
+    """Whose a recorded job is."""
+    job = _decode(row)
+    return job.place[0] if job.place is not None else str(unpack(job.prefix)[1])
+
+
+async def resume(platform: Platform, account: str | None = None) -> None:
+    """Begin every job that is on record: at start, or those of an account whose rows were brought in."""
+
+    for row in await platform.store.read_many(_recorded):
+        if account is None or account_of(row) == account:
+            launch(platform, _decode(row))
+
+
+def _recorded(tx: ReadTx) -> list[bytes]:
+    return [row for _, row in tx.scan(*span("dynamodb", None, "j"))]
 
 
 async def sweep(platform: Platform, job: Job) -> None:

@@ -9,6 +9,7 @@ from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
 from freehold.services.dynamodb import batches, check, idempotency, items, jobs, queries, settings, tables, transactions
 from freehold.services.dynamodb.resources import TYPES
+from freehold.work.members import TTL_S
 
 _SWEEP_SECONDS = 60
 
@@ -29,8 +30,11 @@ def arn(call: Call) -> str:
 
 async def start(platform: Platform) -> None:
     """Go on with recorded jobs; forget client request tokens that have expired."""
-    await jobs.resume(platform)
-    platform.tasks.loop("dynamodb tokens", lambda: _forget_tokens(platform))
+    if platform.duties.members.alone:
+        await jobs.resume(platform)
+    else:
+        platform.duties.run("jobs:dynamodb", lambda _: jobs.watch_over(platform, TTL_S))
+    platform.duties.run("sweep:dynamodb", lambda _: _forget_tokens(platform))
 
 
 async def _forget_tokens(platform: Platform) -> None:

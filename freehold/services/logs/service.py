@@ -42,6 +42,6 @@ MANIFEST = Manifest(
     types=TYPES,
     timers={sweeping.OWNER: sweeping.due},
     ports=lambda platform: {"log_groups": LogGroupsPort()},
-    start=sweeping.forget_tails,
+    start=sweeping.start,
     check=check.check,
 )

@@ -5,9 +5,11 @@ Each piece of work is a durable timer, so that a crash in the middle is taken up
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 
-from freehold.kit.tuples import after, pack, unpack
+from freehold.kit.tuples import after, pack, span, unpack
 from freehold.ports.platform import Platform
 from freehold.services.logs import state
 from freehold.services.logs.model import DAY_MS, HOUR_MS, Space
@@ -18,6 +20,8 @@ from freehold.work.timers import Timers
 
 OWNER = "logs"
 GROUP, STREAM, RETENTION = "group", "stream", "retention"
+TAILS_S = 60.0
+"""How often tails of nodes that died are looked for."""
 
 
 def later(timers: Timers, tx: Tx, kind: str, space: Space, group_id: str, name: str, due_ms: int | None) -> None:
@@ -60,11 +64,31 @@ async def _expire(platform: Platform, space: Space, group_id: str, name: str) ->
     return max(now + HOUR_MS, min(expires, now + DAY_MS))
 
 
-async def forget_tails(platform: Platform) -> None:
-    """Live tails do not survive their server: remove what the last run left of them."""
-    for prefix in (pack("logs-live"), pack("logs-feed")):
-        while await platform.store.transact(_clearer(prefix)):
-            pass
+async def start(platform: Platform) -> None:
+    """Live tails do not survive their server: remove what ended ones left, at once or, of several nodes, now and then."""
+    if platform.duties.members.alone:
+        for prefix in (pack("logs-live"), pack("logs-feed")):
+            while await platform.store.transact(_clearer(prefix)):
+                pass
+    else:
+        platform.duties.run("sweep:logs", lambda _: _forget_tails(platform))
+
+
+async def _forget_tails(platform: Platform) -> None:
+    """Remove, for ever, the tails of nodes that live no more, and with them what was fed to them."""
+    members = platform.duties.members
+    while True:
+        await asyncio.sleep(TAILS_S)
+        for key, owner in await platform.store.read_many(lambda tx: tx.scan(*span("logs-live"))):
+            if not members.is_live(owner.decode()):
+                await platform.store.transact(partial(_forget_tail, key=key))
+                _, account, region, group_id, session = (str(part) for part in unpack(key))
+                while await platform.store.transact(_clearer(logrows.feed_key(account, region, group_id, session))):
+                    pass
+
+
+def _forget_tail(tx: Tx, key: bytes) -> None:
+    tx.delete(key)
 
 
 def _clearer(prefix: bytes) -> Callable[[Tx], int]:

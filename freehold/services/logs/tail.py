@@ -31,6 +31,8 @@ class _Tail:
     store: Store
     space: Space
     session: str
+    node: bytes
+    """Whose the session is, should that node die."""
     groups: dict[str, str]
     """ARN by group id."""
     wanted: Callable[[str], bool]
@@ -62,6 +64,7 @@ async def start_live_tail(call: Call, request: Request) -> Request:
         call.platform.store,
         where,
         call.platform.ids.uuid(),
+        call.platform.duties.members.id.encode(),
         {group.id: group_arn(where, group.name) for group in groups},
         wanted,
         pattern(request.get("logEventFilterPattern")),
@@ -93,7 +96,7 @@ async def _session(call: Call, tail: _Tail, start: Request) -> AsyncIterator[Req
 
 def _open(tx: Tx, tail: _Tail) -> None:
     for group_id in tail.groups:
-        tx.put(logrows.live_key(*tail.space, group_id, tail.session), b"")
+        tx.put(logrows.live_key(*tail.space, group_id, tail.session), tail.node)
 
 
 async def _close(tail: _Tail) -> None:

@@ -29,6 +29,7 @@ from freehold.services.s3 import (
 )
 from freehold.services.s3.resources import TYPES
 from freehold.store.base import ReadTx
+from freehold.work.members import TTL_S
 
 ACTIONS = {
     "ListBuckets": "ListAllMyBuckets",
@@ -78,7 +79,10 @@ def arn(call: Call) -> str:
 
 async def start(platform: Platform) -> None:
     """Take up clearing that a crash interrupted."""
-    sweep.begin(platform)
+    if platform.duties.members.alone:
+        sweep.begin(platform)
+    else:
+        platform.duties.run("sweep:s3", lambda _: sweep.watch_over(platform, TTL_S))
 
 
 async def undelivered(platform: Platform, query: Mapping[str, str]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from freehold import wire
 from freehold.kit.ids import Ids
 from freehold.services.logs import events, groups, resource_policies, service, streams, tail
+from freehold.work.duties import Duties
 from freehold.work.logs import LogWriter
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
@@ -24,7 +25,13 @@ class Logs:
         self.store, self.clock, self.tasks = memory_store(), manual_clock(), Tasks()
         self.timers = Timers(self.store, self.clock, self.tasks)
         self.writer = LogWriter(self.store, self.clock, self.tasks, Ids(2))
-        self.platform = SimpleNamespace(store=self.store, clock=self.clock, ids=Ids(3), timers=self.timers)
+        self.platform = SimpleNamespace(
+            store=self.store,
+            clock=self.clock,
+            ids=Ids(3),
+            timers=self.timers,
+            duties=Duties(self.store, self.clock, self.tasks),
+        )
         self.model = wire.load("logs")
 
     async def start(self) -> None:
