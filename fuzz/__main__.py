@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument(
         "--target", help="pure engines, comma separated, instead of a server; all: every one; list: their names"
     )
+    parser.add_argument("--jobs", type=int, default=2, help="targets at once")
     parser.add_argument("--work", type=Path, help="where corpora and findings are kept; default: a directory in /tmp")
     parser.add_argument("--replay", type=Path, help="run the input of a finding again")
     given = parser.parse_args()
@@ -138,7 +139,7 @@ def _pure(given: argparse.Namespace, seed: int) -> bool:
     """Fuzz pure targets; whether anything was found."""
     work = given.work or Path(tempfile.mkdtemp(prefix="freehold-fuzz-"))
     names = supervisor.known(given.target)
-    outcomes = supervisor.fuzz(names, given.seconds, seed, work, coverage=given.seconds >= LONG_S)
+    outcomes = supervisor.fuzz(names, given.seconds, seed, work, jobs=given.jobs, coverage=given.seconds >= LONG_S)
     findings = [finding for outcome in outcomes for finding in outcome.findings]
     for text, path in findings:
         print(f"\n{path}\n{text}")

@@ -1,4 +1,4 @@
-"""The pure targets, each in a process of its own, two at a time; what they found, and how much of their modules they saw."""
+"""The pure targets, each in a process of its own, some at once; what they found, and how much of their modules they saw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from fuzz.targets.catalog import COVERS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv-fuzz"
-AT_ONCE = 2
 GRACE_S = 90.0
 """For starting, and for what libFuzzer itself does before it notices the end."""
 
@@ -49,10 +48,10 @@ def python() -> str:
     return str(guided) if guided.exists() else sys.executable
 
 
-def fuzz(names: list[str], seconds: float, seed: int, work: Path, *, coverage: bool) -> list[Outcome]:
-    """Fuzz every target for its share of `seconds`; progress is printed as they end."""
-    share = max(seconds * AT_ONCE / len(names), 1.0) if len(names) > 1 else seconds
-    with ThreadPoolExecutor(AT_ONCE) as executor:
+def fuzz(names: list[str], seconds: float, seed: int, work: Path, *, jobs: int, coverage: bool) -> list[Outcome]:
+    """Fuzz every target for its share of `seconds`, some at once; progress is printed as they end."""
+    share = max(seconds * jobs / len(names), 1.0) if len(names) > 1 else seconds
+    with ThreadPoolExecutor(jobs) as executor:
         outcomes = []
         for outcome in executor.map(lambda name: _one(name, share, seed, work / name, coverage), names):
             outcomes.append(outcome)

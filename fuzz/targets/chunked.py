@@ -17,6 +17,7 @@ from fuzz.targets import Target, loops, require
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 WHEN, DATE = "20260101T000000Z", "20260101"
 WALL = 1_767_225_600.0
+ENDS = ("1767226000", "x", "\u0661")
 WORDS = (
     "AWS4-HMAC-SHA256 ",
     "Credential=",
@@ -122,9 +123,7 @@ def run_signatures(draws: Draws) -> Any:
         claims += f"&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host"
         request.query = "&".join(filter(None, (query, draws.spliced(f"{claims}&X-Amz-Signature={'0' * 64}"))))
     elif kind == 2:
-        request.query = draws.spliced(
-            f"AWSAccessKeyId=AKID&Signature=abc%3D&Expires={draws.pick((1_767_226_000, 'x', '\u0661'))}"
-        )
+        request.query = draws.spliced(f"AWSAccessKeyId=AKID&Signature=abc%3D&Expires={draws.pick(ENDS)}")
     else:
         headers["authorization"] = draws.rest_text()
     try:
