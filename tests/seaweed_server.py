@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -22,9 +21,9 @@ START_S = 60.0
 
 
 def program() -> str | None:
-    """Where `weed` is: beside this Python, in FREEHOLD_WEED, or on the path."""
-    beside = Path(sys.executable).with_name("weed")
-    named = os.environ.get("FREEHOLD_WEED") or (str(beside) if beside.exists() else None)
+    """Where `weed` is: what FREEHOLD_WEED names, where `./dev test` installs it, or on the path."""
+    installed = Path(__file__).parent.parent / ".venv-weed" / "bin" / "weed"
+    named = os.environ.get("FREEHOLD_WEED") or (str(installed) if installed.exists() else None)
     return named or shutil.which("weed")
 
 
@@ -34,7 +33,8 @@ class Seaweed:
     def __init__(self, weed: str, directory: Path, host: str = "127.0.0.1", wrap: tuple[str, ...] = ()) -> None:
         self._weed, self._directory, self.host, self._wrap = weed, directory, host, wrap
         self._ports = _free_ports(8)
-        self.url = f"http://{host}:{self._ports[3]}"
+        self.port = self._ports[3]
+        self.url = f"http://{host}:{self.port}"
 
     def start(self) -> None:
         """Start it; returns when it answers."""

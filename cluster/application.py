@@ -1,0 +1,130 @@
+"""What runs on the cluster: a FIFO and a standard queue -> a function -> a table; a function with reserved concurrency;
+a bucket of objects that are too large for rows."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+RESERVED = 3
+"""Concurrency that the function `held` has."""
+VISIBILITY_S = 20
+TIMEOUT_S = 5
+
+STORE = """
+import json, os, time
+import boto3
+from botocore.config import Config
+
+config = Config(connect_timeout=1, read_timeout=4, retries={"total_max_attempts": 2, "mode": "standard"})
+table = boto3.resource("dynamodb", config=config).Table("arrived")
+
+def handler(event, context):
+    records = event["Records"]
+    now = int(time.time() * 1000)
+    with table.batch_writer() as batch:
+        for record in records:
+            batch.put_item(Item={"pk": record["body"], "sk": record["messageId"], "at": now,
+                                 "times": int(record["attributes"]["ApproximateReceiveCount"])})
+    heads = {}
+    for record in records:
+        group = record["attributes"].get("MessageGroupId")
+        if group is not None and record["eventSourceARN"].endswith(".fifo"):
+            heads.setdefault(group, []).append(int(record["body"].rpartition("/")[2]))
+    for group, numbers in heads.items():
+        advance(group, numbers)
+
+def advance(group, numbers):
+    \"\"\"A head that moves only forward, one by one: what comes before its predecessor is out of order.\"\"\"
+    for first, last in runs(numbers):
+        try:
+            table.update_item(
+                Key={"pk": "head/" + group, "sk": "head"},
+                UpdateExpression="SET #l = :last",
+                ConditionExpression="#l = :before" if first > 1 else "attribute_not_exists(#l)",
+                ExpressionAttributeNames={"#l": "last"},
+                ExpressionAttributeValues={":last": last, **({":before": first - 1} if first > 1 else {})},
+            )
+        except table.meta.client.exceptions.ConditionalCheckFailedException:
+            head = table.get_item(Key={"pk": "head/" + group, "sk": "head"}, ConsistentRead=True).get("Item", {})
+            reached = int(head.get("last", 0))
+            if last <= reached:
+                continue  # delivered again: it was worked before its receipt could be deleted
+            if first <= reached + 1:
+                advance(group, list(range(reached + 1, last + 1)))
+                continue
+            table.put_item(Item={"pk": "violation/" + group, "sk": f"{first}-{last}", "reached": reached})
+
+def runs(numbers):
+    first = before = numbers[0]
+    for number in numbers[1:]:
+        if number != before + 1:
+            yield first, before
+            first = number
+        before = number
+    yield first, before
+"""
+HELD = """
+import time
+def handler(event, context):
+    began = time.time()
+    time.sleep(0.3)
+    return [began, time.time()]
+"""
+
+
+def deploy(boto: Any) -> dict[str, str]:
+    """Make it all; `boto(service)` gives a boto3 client. The URLs of the queues."""
+    role = boto("iam").create_role(
+        RoleName="cluster",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                ],
+            }
+        ),
+    )["Role"]["Arn"]
+    every = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    boto("iam").put_role_policy(RoleName="cluster", PolicyName="all", PolicyDocument=json.dumps(every))
+    boto("dynamodb").create_table(
+        TableName="arrived",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+    )
+    boto("s3").create_bucket(Bucket="cluster-objects")
+    for name, source in (("store", STORE), ("held", HELD)):
+        boto("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Handler="index.handler",
+            Role=role,
+            Timeout=TIMEOUT_S,
+            MemorySize=256,
+            Code={"ZipFile": _package(source)},
+        )
+    boto("lambda").put_function_concurrency(FunctionName="held", ReservedConcurrentExecutions=RESERVED)
+    urls = {}
+    sqs = boto("sqs")
+    for name, attributes in (("orders.fifo", {"FifoQueue": "true"}), ("events", {})):
+        urls[name] = sqs.create_queue(
+            QueueName=name, Attributes={"VisibilityTimeout": str(VISIBILITY_S), **attributes}
+        )["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=urls[name], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        boto("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName="store", BatchSize=10)
+    return urls
+
+
+def _package(source: str) -> bytes:
+    """A function's code, padded so that it is a blob and not a row."""
+    import random
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("index.py", source)
+        archive.writestr("padding", random.Random(4).randbytes(100_000))
+    return buffer.getvalue()
