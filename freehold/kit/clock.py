@@ -42,19 +42,25 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """Service time is real time, but never earlier than `floor_ms` or than what was said before."""
+    """Service time is real time, but never earlier than `floor_ms` or than what was said before, here or (`raise_to`) by
+    others who share it."""
 
     def __init__(self, floor_ms: int = 0) -> None:
         self._last_ms = floor_ms
+        self._ahead_ms = 0
 
     def now_ms(self) -> int:
-        real = time.time_ns() // 1_000_000
+        real = time.time_ns() // 1_000_000 + self._ahead_ms
         if real > self._last_ms:
             self._last_ms = real
         return self._last_ms
 
     def now(self) -> float:
-        return max(time.time(), self._last_ms / 1000)
+        return max(time.time() + self._ahead_ms / 1000, self._last_ms / 1000)
+
+    def raise_to(self, service_ms: int) -> None:
+        """Others have seen this time: from now on the clock goes ahead of real time by what it was behind them."""
+        self._ahead_ms += max(0, service_ms - self.now_ms())
 
     def wall(self) -> float:
         return time.time()

@@ -66,5 +66,7 @@ class Advance:
 
 
 def record(tx: Tx, now_ms: int) -> None:
-    """Keep the service time."""
-    tx.put(SERVICE_TIME, now_ms.to_bytes(8, "big"))
+    """Keep the service time, unless another node has seen a later one."""
+    kept = tx.get(SERVICE_TIME)
+    if kept is None or int.from_bytes(kept, "big") < now_ms:
+        tx.put(SERVICE_TIME, now_ms.to_bytes(8, "big"))

@@ -221,10 +221,11 @@ class Duties:
 
     async def start(self, *, background: bool = True) -> None:
         """Join the others. Duties may be declared before; their work begins once this node has them. Without `background`
-        nothing happens but by `turn` (tests)."""
-        self._started = True
+        nothing happens but by `turn` (tests). Raises ClocksDiffer."""
         if self.members.alone:
             return
+        await self.members.meet()
+        self._started = True
         await self.turn()
         if background:
             self.tasks.loop("duties: watch", self._watch)

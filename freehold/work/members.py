@@ -5,23 +5,36 @@ to move: what counts is the time of the observer's own monotonic clock in which 
 database that stood still for everybody nor clocks that differ make anybody look dead. Liveness decides only who may try
 to take over; who may write is decided by epochs (work/duties.py).
 
+Members also agree on service time: it is that of the one who is furthest.
+
 On a store with a single owner there is one member, no row, and nothing to do.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 import msgspec
 
-from freehold.kit.clock import Clock
+from freehold.kit.clock import Clock, SystemClock
 from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack, span, unpack
-from freehold.store.base import ReadTx, Store, Tx, is_shared
+from freehold.store.base import ReadTx, Store, StoreError, Tx, is_shared
+
+log = logging.getLogger("freehold.work")
 
 BEAT_S = 1.5
 TTL_S = 5.0
 """A member whose counter has not moved for so long is taken for dead; one that cannot raise it for so long stops acting."""
 FORGET_S = 60.0
 """The row of a member that has been silent for so long is removed."""
+MOST_APART_MS = 60_000
+"""Nodes whose clocks are further apart do not work together."""
+
+
+class ClocksDiffer(StoreError):
+    """This host's clock and those of the other nodes are too far apart."""
 
 
 class MemberRow(msgspec.Struct, frozen=True, array_like=True):
@@ -32,6 +45,8 @@ class MemberRow(msgspec.Struct, frozen=True, array_like=True):
     url: str
     since: float
     """Wall time, for people."""
+    now_ms: int = 0
+    """Service time when the row was written."""
 
 
 class _Seen:
@@ -84,10 +99,37 @@ class Members:
         """When (monotonic) the last beat that arrived was begun."""
         return self._beaten
 
+    async def meet(self) -> None:
+        """Before the first beat: refuse to join those whose time is another. Raises ClocksDiffer."""
+        before = await self._store.read(read_members)
+        if all(abs(self._behind(row)) <= MOST_APART_MS or row.home == self._row.home for row in before.values()):
+            return
+        await asyncio.sleep(2 * BEAT_S)  # whose row still moves then lives, and its time is news
+        for id, row in (await self._store.read(read_members)).items():
+            apart = self._behind(row)
+            if id in before and row.beat != before[id].beat and abs(apart) > MOST_APART_MS:
+                side = "behind" if apart > 0 else "ahead of"
+                raise ClocksDiffer(
+                    f"this host's clock is {abs(apart) / 1000:.0f} s {side} that of the node at {row.url}; nodes share "
+                    "their time: set both clocks (NTP)"
+                )
+
+    def _behind(self, row: MemberRow) -> int:
+        """By how much (ms) this node's service time is behind what a row says; below zero: ahead of it."""
+        return row.now_ms - self._clock.now_ms() if isinstance(self._clock, SystemClock) and row.now_ms else 0
+
+    def _agree(self, row: MemberRow) -> None:
+        """Service time is that of the member who is furthest: on no node anybody sees it go backwards."""
+        if isinstance(self._clock, SystemClock) and (behind := self._behind(row)) > 0:
+            if behind <= MOST_APART_MS:
+                self._clock.raise_to(row.now_ms)
+            else:
+                log.warning("the clock of the node at %s is %d s ahead: it is not followed", row.url, behind // 1000)
+
     async def beat(self) -> None:
         """Show that this node lives. The first one removes what an earlier process left in the same data directory."""
         begun = self._clock.monotonic()
-        row = msgspec.structs.replace(self._row, beat=self._row.beat + 1)
+        row = msgspec.structs.replace(self._row, beat=self._row.beat + 1, now_ms=self._clock.now_ms())
         joins, key = not self._joined, pack("node", "member", self.id)
 
         def body(tx: Tx) -> None:
@@ -115,6 +157,7 @@ class Members:
             seen = self._others.get(id)
             if seen is None or seen.row != row:
                 self._others[id] = _Seen(row)
+                self._agree(row)
             else:
                 seen.silent += passed
 

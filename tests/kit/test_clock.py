@@ -36,3 +36,13 @@ def test_a_manual_clock_stands_and_wakes_sleepers_in_due_order() -> None:
 def test_times_are_written_as_aws_writes_them() -> None:
     assert iso8601(1_767_225_600.5) == "2026-01-01T00:00:00.500Z"
     assert iso8601(1_767_225_600.5, millis=False) == "2026-01-01T00:00:00Z"
+
+
+def test_a_clock_that_others_are_ahead_of_goes_on_from_their_time_and_never_back():
+    clock = SystemClock()
+    real = clock.now_ms()
+    clock.raise_to(real + 5_000)
+    assert 5_000 <= clock.now_ms() - real < 6_000
+    assert abs(clock.now() * 1000 - clock.now_ms()) < 1_000
+    clock.raise_to(real)
+    assert clock.now_ms() - real >= 5_000

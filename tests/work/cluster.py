@@ -45,7 +45,7 @@ class Cut:
 
 class Node:
     def __init__(self, store, clock, home=""):
-        self.store, self.tasks = Cut(store), Tasks()
+        self.store, self.clock, self.tasks = Cut(store), clock, Tasks()
         self.duties = Duties(self.store, clock, self.tasks, Members(self.store, clock, home=home))
         self.leases, self.log = {}, []
 

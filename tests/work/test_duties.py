@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from freehold.kit.clock import ManualClock
+from freehold.kit.clock import ManualClock, SystemClock
 from freehold.kit.ids import Ids
 from freehold.store.memory import MemoryStore
 from freehold.work.duties import Duties, preferred
 from freehold.work.leases import LeaseLost
-from freehold.work.members import BEAT_S, TTL_S, read_members
+from freehold.work.members import BEAT_S, TTL_S, ClocksDiffer, read_members
 from freehold.work.tasks import Tasks
 from tests.support import memory_store
 from tests.work.cluster import Cluster, Node, settled
@@ -324,5 +324,55 @@ def test_in_the_background_duties_move_by_themselves_within_moments():
             await shared_out()
         for node in [first, *nodes]:
             await node.tasks.close()
+
+    asyncio.run(main())
+
+
+class Skewed(SystemClock):
+    """The clock of a host that is ahead."""
+
+    def __init__(self, ahead_ms):
+        super().__init__()
+        self.raise_to(self.now_ms() + ahead_ms)
+
+
+def test_nodes_agree_on_the_time_of_the_one_that_is_furthest():
+    async def main():
+        store = MemoryStore(Ids(1), shared=True)
+        ahead, behind = Node(store, Skewed(20_000)), Node(store, SystemClock())
+        for node in (ahead, behind, ahead, behind):
+            node.duties.members._beaten -= 10
+            await node.duties.start(background=False) if node.duties._started is False else await node.duties.turn()
+        apart = ahead.clock.now_ms() - behind.clock.now_ms()
+        assert 0 <= apart < 1_000, apart
+
+    asyncio.run(main())
+
+
+def test_a_node_whose_clock_is_far_from_that_of_living_ones_does_not_join(monkeypatch):
+    monkeypatch.setattr("freehold.work.members.BEAT_S", 0.05)
+
+    async def main():
+        store = MemoryStore(Ids(1), shared=True)
+        first = Node(store, SystemClock())
+        await first.duties.start(background=False)
+        late = Node(store, Skewed(90_000))
+        await late.duties.start(
+            background=False
+        )  # the first one's row does not move: it may be a dead one's of long ago
+        await late.duties.close()
+
+        async def beating():
+            while True:
+                await first.duties.members.beat()
+                await asyncio.sleep(0.01)
+
+        beats = asyncio.ensure_future(beating())
+        for skew, words in ((90_000, "90 s ahead of"), (-90_000, "90 s behind")):
+            clock = SystemClock()
+            clock._ahead_ms = skew
+            with pytest.raises(ClocksDiffer, match=words):
+                await Node(store, clock).duties.start(background=False)
+        beats.cancel()
 
     asyncio.run(main())
