@@ -57,6 +57,12 @@ class Ledger(msgspec.Struct, array_like=True):
     def wanted_by_others(self, me: str) -> int:
         return sum(share.want for node, share in self.shares.items() if node != me)
 
+    def owed_to_others(self, capacity: int, me: str) -> int:
+        """What others lack of their fair shares; each may have one slot, by turns, where there are more nodes than slots."""
+        least = max(1, self.fair(capacity, me))
+        others = (share for node, share in self.shares.items() if node != me)
+        return sum(max(0, min(share.want, least - share.granted)) for share in others)
+
     def fair(self, capacity: int, me: str) -> int:
         """What each node that takes part may have at least."""
         taking_part = {node for node, share in self.shares.items() if share.granted or share.want} | {me}
@@ -97,14 +103,13 @@ def offer(ledger: Ledger, me: str, running: int, capacity: int) -> Offer:
     """How much of its slots `me` keeps, given what others lack."""
     held = max(ledger.held(me), running)
     if ledger.total() > capacity:
-        return Offer(running, 0)
+        return Offer(running, running)
     lacking = ledger.wanted_by_others(me) - (capacity - ledger.total())
     if lacking <= 0:
         return Offer(held, held)
     keep = held - min(held - running, lacking)
-    lacking -= held - keep
-    owed = min(lacking, max(0, keep - ledger.fair(capacity, me)))
-    return Offer(keep, keep - owed)
+    owed = ledger.owed_to_others(capacity, me) - (capacity - ledger.total()) - (held - keep)
+    return Offer(keep, keep - max(0, min(owed, keep - ledger.fair(capacity, me))))
 
 
 def visit(
@@ -148,12 +153,13 @@ def visit(
 
 
 def _grant(ledger: Ledger, me: str, need: int, capacity: int, nodes: int) -> int:
-    """What `me` gets of what is free: up to its fair share all of it, beyond that what nobody else lacks; a chunk in
-    advance while nobody lacks anything."""
+    """What `me` gets of what is free: up to its fair share all of it, beyond that all but what others lack of
+    theirs; a chunk in advance while nobody lacks anything."""
     held, free, others = ledger.held(me), capacity - ledger.total(), ledger.wanted_by_others(me)
     if need <= 0 or free <= 0:
         return 0
-    room = max(min(free, ledger.fair(capacity, me) - held), free - others)
+    least = max(1, ledger.fair(capacity, me))
+    room = max(min(free, least - held), free - ledger.owed_to_others(capacity, me))
     chunk = 0 if others else min(max(LEAST_CHUNK, held), free // nodes)
     return max(0, min(room, max(need, chunk)))
 

@@ -222,13 +222,12 @@ class SharedSlots(Slots[SharedPool]):
             while pool.dirty or pool.waiting:
                 pool.dirty = False
                 pool.stirred.clear()
-                outcome = await attempt(self._visit(pool))
-                if isinstance(outcome, Exception):
-                    self._refuse(pool, outcome if isinstance(outcome, StoreError) else Full())
-                    raise outcome
+                hopeless = await attempt(self._visit(pool))
+                if isinstance(hopeless, Exception):
+                    self._refuse(pool, list(pool.waiting), hopeless if isinstance(hopeless, StoreError) else Full())
+                    raise hopeless
                 self._admit(pool)
-                if outcome and pool.waiting:
-                    self._refuse(pool, Full())
+                self._refuse(pool, hopeless, Full())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(pool.stirred.wait(), LOOK_S if pool.waiting else PACE_S)
         finally:
@@ -240,31 +239,34 @@ class SharedSlots(Slots[SharedPool]):
             if not future.done():
                 future.set_result(None)
 
-    def _refuse(self, pool: SharedPool, why: Exception) -> None:
+    def _refuse(self, pool: SharedPool, whom: list[asyncio.Future[None]], why: Exception) -> None:
+        refused = [future for future in whom if not future.done()]
+        if not refused:
+            return
         now = self._monotonic()
-        pool.hunger, pool.hungry_until, pool.refused_until = len(pool.waiting), now + HUNGER_S, now + PACE_S
+        pool.hunger, pool.hungry_until, pool.refused_until = len(refused), now + HUNGER_S, now + PACE_S
         pool.ask = 0
-        while pool.waiting:
-            future = pool.waiting.popleft()
-            if not future.done():
-                future.set_exception(why)
+        for future in refused:
+            pool.waiting.remove(future)
+            future.set_exception(why)
 
-    async def _visit(self, pool: SharedPool) -> bool:
-        """Bring this node's share in line with what it needs and what others lack. Is there no hope for more?"""
-        lapses, asking = self._members.lapses, bool(pool.waiting)
-        found, is_listed, capacity = await self._store.read(lambda tx: ledgers.look(tx, pool.name))
+    async def _visit(self, pool: SharedPool) -> list[asyncio.Future[None]]:
+        """Bring this node's share in line with what it needs and what others lack. Those who waited and can hope for no
+        more than came."""
+        lapses = self._members.lapses
+        found, _, capacity = await self._store.read(lambda tx: ledgers.look(tx, pool.name))
         if capacity is None:
             pool.limit = pool.granted = 0
             pool.pressed = False
-            return True
-        given = ledger.offer(found, self._me, pool.running, capacity)
+            return list(pool.waiting)
+        given, waiting = ledger.offer(found, self._me, pool.running, capacity), list(pool.waiting)
         need = self._lacks(pool, given.keep)
         # What is about to be given back is not used from here on, whatever becomes of the transaction.
-        pool.limit = min(pool.limit, given.most)
-        granted = await self._book(pool, given, need, asking)
+        pool.limit = min(pool.limit, given.most) if found.total() <= capacity else 0
+        granted = await self._book(pool, given, need, asking=bool(waiting))
         pool.granted, pool.lapses, pool.ask = granted.slots, lapses, granted.ask
         pool.limit, pool.pressed = granted.most, granted.pressed
-        return granted.settled
+        return waiting if granted.settled else []
 
     def _lacks(self, pool: SharedPool, held: int) -> int:
         """Slots that this node needs more than it holds."""
@@ -273,7 +275,7 @@ class SharedSlots(Slots[SharedPool]):
             waiting = pool.hunger
         return max(0, pool.running + waiting - held)
 
-    async def _book(self, pool: SharedPool, given: Offer, need: int, asking: bool) -> Granted:
+    async def _book(self, pool: SharedPool, given: Offer, need: int, *, asking: bool) -> Granted:
         """Visit the row; only read it where nothing would change."""
         ask = pool.ask if asking else None
 

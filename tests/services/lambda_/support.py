@@ -20,9 +20,13 @@ from freehold.ports.platform import Platform, Settings
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable
 from freehold.services.lambda_ import service
 from freehold.services.lambda_.asynchronous.lanes import Lanes
+from freehold.store.base import Store
 from freehold.work.advance import Advance
 from freehold.work.blobs import Blobs
+from freehold.work.blobs.files import Files
+from freehold.work.duties import Duties
 from freehold.work.logs import LogWriter
+from freehold.work.members import Members
 from freehold.work.meters import Meters
 from freehold.work.outbox import Outbox
 from freehold.work.tasks import Tasks
@@ -110,8 +114,17 @@ class FakeIdentity:
 class World:
     """One platform. `await world("CreateFunction", FunctionName=...)` calls a handler as front would."""
 
-    def __init__(self, *, guarded: bool = False) -> None:
-        self.clock = ManualClock()
+    def __init__(
+        self,
+        *,
+        guarded: bool = False,
+        store: Store | None = None,
+        clock: ManualClock | None = None,
+        seed: int = 1,
+        blobs: Path | None = None,
+    ) -> None:
+        self.store, self.seed, self.blobs = store, seed, blobs
+        self.clock = clock or ManualClock()
         self.runtime = FakeRuntime()
         self.objects: dict[tuple[str, str], bytes] = {}
         self.guarded = guarded
@@ -119,7 +132,9 @@ class World:
         self.messages = Messages()
 
     async def __aenter__(self) -> World:
-        store, ids, tasks = memory_store(), Ids(seed=1), Tasks()
+        store, ids, tasks = self.store or memory_store(), Ids(seed=self.seed), Tasks()
+        duties = Duties(store, self.clock, tasks, Members(store, self.clock))
+        shared = None if self.blobs is None else Files(self.blobs, durable=False)
         self._directory = tempfile.TemporaryDirectory()
         self.data = Path(self._directory.name)
         platform = Platform(
@@ -128,7 +143,7 @@ class World:
             clock=self.clock,
             ids=ids,
             tasks=tasks,
-            blobs=Blobs(store, self.clock, ids, None),
+            blobs=Blobs(store, self.clock, ids, None, backend=shared, duties=duties),
             timers=Timers(store, self.clock, tasks),
             outbox=Outbox(store, self.clock, ids, tasks),
             logs=LogWriter(store, self.clock, tasks),
@@ -141,11 +156,13 @@ class World:
             queues=self.messages,  # type: ignore[arg-type]
             topics=self.messages,  # type: ignore[arg-type]
             events=self.messages,  # type: ignore[arg-type]
+            duties=duties,
         )
         self.platform = platform
         assert service.MANIFEST.ports is not None and service.MANIFEST.start is not None
         platform.functions = service.MANIFEST.ports(platform)["functions"]
         await platform.blobs.start()
+        await platform.duties.start(background=False)
         await service.MANIFEST.start(platform)
 
         def deliverer(fn: Any) -> Any:
@@ -160,10 +177,12 @@ class World:
     async def __aexit__(self, *exc: object) -> None:
         assert service.MANIFEST.stop is not None
         await service.MANIFEST.stop(self.platform)
+        await self.platform.duties.close()
         await self.platform.outbox.close()
         await self.platform.tasks.close()
         await self.platform.blobs.close()
-        await self.platform.store.close()
+        if self.store is None:
+            await self.platform.store.close()
         self._directory.cleanup()
 
     async def __call__(self, operation: str, *, account: str = ACCOUNT, **request: Any) -> dict[str, Any]:
