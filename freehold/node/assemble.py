@@ -14,6 +14,7 @@ from freehold.front.calls import InternalCalls
 from freehold.front.offer import Offer
 from freehold.kit.clock import Clock, ManualClock, SystemClock
 from freehold.kit.ids import Ids, SeededIds
+from freehold.node.accounts import moving
 from freehold.node.places import backend_of
 from freehold.node.servicetime import keep_service_time, service_time_floor
 from freehold.ports.manifest import Manifest
@@ -140,6 +141,7 @@ async def assemble(
         platform.advance = Advance(
             clock, store, [platform.timers.settle, platform.outbox.settle, *settles], platform.logs.flush
         )
+    platform.accounts = moving.Moving(platform, scratch)
     offer = Offer(listed)
     platform.calls = InternalCalls(platform, offer)
     for manifest in listed:
@@ -164,6 +166,7 @@ def _home(settings: Settings) -> str:
 
 async def _start(platform: Platform, listed: list[Manifest]) -> None:
     keep_service_time(platform)
+    await moving.stand_by(platform)
     await platform.blobs.start()
     await platform.logs.start()
     await platform.meters.start()

@@ -14,7 +14,7 @@ from freehold.store.sqlite import copies, schema
 from freehold.work.checking import Check, Report, Snapshot, run
 from freehold.work.checks import blobs, outbox, timers
 
-OTHERS = ("node", "lease", "meter", "trace", "sealing", "outbox", "timer", "blob", "logs-live", "logs-feed")
+OTHERS = ("node", "lease", "meter", "trace", "sealing", "outbox", "timer", "blob", "import", "logs-live", "logs-feed")
 """First elements of keys that are no service's, or that are forgotten at every start."""
 
 
@@ -43,12 +43,18 @@ def check_directory(directory: Path, say: Callable[[str], None] = print) -> int:
 
 def check_rows(tx: ReadTx, report: Report, files: Path | None, written: float) -> None:
     """Run the checks of all services and of work on one snapshot of any engine."""
+    check_services(tx, report)
+    checks: list[tuple[str, Check]] = [("blobs", partial(blobs.check, directory=files, written=written))]
+    checks.append(("store", partial(_owners, unchecked={m.model for m in manifests() if m.check is None})))
+    run(Snapshot(tx), report, checks)
+
+
+def check_services(tx: ReadTx, report: Report) -> None:
+    """The checks of rows alone; the report's notes then hold the blobs that they name."""
     listed = manifests()
     checks: list[tuple[str, Check]] = [(m.model, m.check) for m in listed if m.check is not None]
     checks.append(("outbox", partial(outbox.check, kinds={kind for m in listed for kind in m.deliverers})))
     checks.append(("timers", partial(timers.check, owners={owner for m in listed for owner in m.timers})))
-    checks.append(("blobs", partial(blobs.check, directory=files, written=written)))
-    checks.append(("store", partial(_owners, unchecked={m.model for m in listed if m.check is None})))
     run(Snapshot(tx), report, checks)
 
 

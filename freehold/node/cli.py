@@ -47,6 +47,16 @@ def parser() -> argparse.ArgumentParser:
     restore = commands.add_parser("restore", help="put a snapshot into an empty data directory and check it")
     restore.add_argument("snapshot", metavar="SNAPSHOT", help="a directory that `freehold snapshot` made")
     restore.add_argument("--data", metavar="DIR", help="where to (default .freehold)")
+    for verb, told in (("export", "write all that one account owns into a file"), ("import", "bring in such a file")):
+        moved = commands.add_parser(verb, help=told)
+        if verb == "export":
+            moved.add_argument("account", metavar="ACCOUNT", help="12 digits")
+        moved.add_argument("file", metavar="FILE", help="it holds secrets: only its owner can read it")
+        if verb == "import":
+            moved.add_argument("--account", metavar="ACCOUNT", help="refuse a file of another account")
+        moved.add_argument("--data", metavar="DIR", help="the data directory (default: the running server's, .freehold)")
+        moved.add_argument("--store", metavar="URL", help="the state is in PostgreSQL, and no server runs")
+        moved.add_argument("--passphrase-file", metavar="PATH", help="seal the file with the first line of this one")
     commands.add_parser("doctor", help="say what this host offers, what is missing, and how to get it")
     return top
 
@@ -78,6 +88,8 @@ def run(command: str, flags: dict[str, Any]) -> None:
         _check(flags)
     elif command in ("snapshot", "restore"):
         _snapshot(command, flags)
+    elif command in ("export", "import"):
+        _account(command, flags)
     elif command == "doctor":
         from freehold.node.doctor import examine
 
@@ -129,6 +141,25 @@ def _snapshot(command: str, flags: dict[str, Any]) -> None:
         named = flags["data"] is not None
         print(snapshots.snapshot(endpoint(), config, Path(flags["directory"]), data_named=named))
     except (SnapshotError, StoreError, OSError) as problem:
+        _fail(str(problem))
+
+
+def _account(command: str, flags: dict[str, Any]) -> None:
+    from freehold.node.accounts import command as accounts
+    from freehold.ports.accounts import AccountError
+    from freehold.store.base import StoreError
+    from freehold.work.blobs import BlobError
+
+    account = flags.pop("account")
+    config = load(flags)
+    named = flags["data"] is not None or flags["store"] is not None
+    try:
+        secret = accounts.passphrase(flags["passphrase_file"])
+        if command == "export":
+            print(accounts.leave(endpoint(), config, account, flags["file"], secret, named=named))
+        else:
+            print(accounts.arrive(endpoint(), config, account, flags["file"], secret, named=named))
+    except (AccountError, StoreError, BlobError, OSError) as problem:
         _fail(str(problem))
 
 

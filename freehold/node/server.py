@@ -69,6 +69,13 @@ async def open_store(config: Config, data: Path) -> Store:
     return SqliteStore.open(data)
 
 
+async def open_alone(config: Config, data: Path) -> Store:
+    """The store that the configuration names, for a command that is to be the only one who uses it. Raises StoreError."""
+    if config.store:
+        return await _open_postgres(config.store, data, alone=True)
+    return await open_store(config, data)
+
+
 async def _open_postgres(url: str, data: Path, *, alone: bool) -> Store:
     try:
         from freehold.store.postgres import PostgresStore

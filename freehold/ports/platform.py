@@ -13,6 +13,7 @@ from freehold.store.base import Store
 from freehold.work.duties import Duties
 
 if TYPE_CHECKING:
+    from freehold.ports.accounts import Accounts
     from freehold.ports.calls import Calls
     from freehold.ports.events import Events
     from freehold.ports.functions import Functions
@@ -85,6 +86,10 @@ class Platform:
     resource_types: dict[str, ResourceType] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     """Private state of services by service name: caches, compiled things, in-memory counts. Never facts."""
+    accounts: Accounts = field(default_factory=lambda: cast("Accounts", Absent("accounts")))
+    """Moves whole accounts in and out; node's own."""
+    arriving: set[str] = field(default_factory=set)
+    """Accounts that are being imported: nobody may call them before they are complete."""
     in_flight: int = 0
     """Calls that are running now; bounded by front's throttle step."""
 

@@ -106,5 +106,5 @@ def test_a_seed_reproduces_ids_jitter_and_order() -> None:
         assert one == other
     received = "".join(shown for operation, _, shown in first if operation == "receive_message")
     assert len(set(re.findall(r"2026-01-01T00:[01]\d:00Z", received))) >= 3, "the schedule has fired"
-    other = run(8)
-    assert not {id for _, id, _ in other} & {id for _, id, _ in first}
+    third = run(8)
+    assert not {id for _, id, _ in third} & {id for _, id, _ in first}
