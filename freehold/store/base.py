@@ -16,6 +16,7 @@ before it, it may run more than once, and a body that raises leaves nothing behi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -167,3 +168,13 @@ class Shared(Protocol):
 def is_shared(store: Store) -> bool:
     """May other nodes write to this store while it is open here?"""
     return isinstance(store, Shared) and store.shared
+
+
+@runtime_checkable
+class Views(Protocol):
+    """A store that can be looked at for long without holding up anybody."""
+
+    def view(self) -> AbstractContextManager[ReadTx]:
+        """One snapshot, for one thread that is not the event loop's: what is committed when it is entered, at the latest.
+        Called on the event loop."""
+        ...

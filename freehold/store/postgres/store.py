@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar, cast
 
 import psycopg
 
 from freehold.kit.ids import Ids
 from freehold.store.base import ReadTx, StoreError, StoreUnusable, Tx
+from freehold.store.overlay import View
 from freehold.store.postgres import schema as tables
 from freehold.store.postgres import table
 from freehold.store.postgres.group import Job, Outcome
 from freehold.store.postgres.notices import Notices
 from freehold.store.postgres.readers import Readers, Reading
-from freehold.store.postgres.session import Lost, one_line
+from freehold.store.postgres.session import Conflict, Failed, Lost, one_line
 from freehold.store.postgres.writer import Connector, Writer
 from freehold.store.watches import KeyWatch, Watches
 
@@ -87,6 +89,19 @@ class PostgresStore:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._readers.submit(Reading(body, future), long=long)
         return cast(T, _result(await future))
+
+    @contextmanager
+    def view(self) -> Iterator[ReadTx]:
+        """As `Views` says, on a connection of its own. PostgreSQL keeps what it replaces meanwhile."""
+        session = self._connector.open()
+        try:
+            reads = table.KvTable(session)
+            session.queue(table.BEGIN_VIEW)
+            yield View(reads)
+        except (Conflict, Failed, Lost) as error:
+            raise StoreError(f"the store cannot be read: {error}") from error
+        finally:
+            session.close()
 
     async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None) -> T:
         self._check_open()

@@ -10,7 +10,8 @@ import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -174,6 +175,12 @@ class SqliteStore:
 
     def rouse(self) -> None:
         self._watches.wake_all()
+
+    @contextmanager
+    def view(self) -> Iterator[ReadTx]:
+        """As `Views` says. The log grows while it lasts: about as much as is written meanwhile."""
+        with copies.looking(self._directory) as (_, tx):
+            yield tx
 
     def copy_to(self, directory: Path, stop: Callable[[], bool]) -> None:
         """As `Copies` says. The log grows while it lasts: about as much as is written meanwhile."""

@@ -67,9 +67,7 @@ class Blobs:
 
         Raises BlobsUnusable, BlobsUnreachable: the place of the blobs is missing, refuses, or is another installation's.
         """
-        await self._backend.prepare()
-        self._temporary.prepare()
-        await ownership.prove(self._store, self._ids, self._backend, found_only=self._private)
+        await self.prepare()
         begun = self._clock.wall() - 1.0  # file times are coarse
         self._tasks.loop("blobs: temporary files", lambda: self._sweep_temporary(begun))
         if self._alone:  # else others may be about to claim what they have written
@@ -78,6 +76,12 @@ class Blobs:
             self._tasks.loop("blobs: pins", self._releases.share_pins)
         self._duties.run("blobs: released files", self._releases.collect_for_ever)
         self._duties.run("blobs: hourly sweep", self._sweep_for_ever)
+
+    async def prepare(self) -> None:
+        """Be ready to read and write, and do nothing by itself: where no server runs. Raises as `start`."""
+        await self._backend.prepare()
+        self._temporary.prepare()
+        await ownership.prove(self._store, self._ids, self._backend, found_only=self._private)
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -123,6 +127,26 @@ class Blobs:
         except BaseException:
             if writer is not None:
                 await writer.abandon()
+            raise
+
+    async def adopt(self, blob_id: str, pieces: AsyncIterator[bytes]) -> None:
+        """Keep bytes of another installation under the id that they have there; durable when it returns.
+
+        Raises FileExistsError where there is something of that id, OSError as `write`.
+        """
+        try:
+            await self._backend.check(blob_id)
+        except FileNotFoundError:
+            pass
+        else:
+            raise FileExistsError(f"there is a blob {blob_id} already")
+        writer = self._backend.writer(blob_id)
+        try:
+            async for piece in pieces:
+                await writer.write([piece])
+            await writer.finish([])
+        except BaseException:
+            await writer.abandon()
             raise
 
     async def compose(self, parts: Sequence[Blob]) -> Blob:
