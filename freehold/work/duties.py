@@ -212,6 +212,7 @@ class Duties:
         self._store, self._clock = store, clock
         self._jitter = Ids()
         self._nudge = asyncio.Event()
+        self._turning = asyncio.Lock()
         self._epochs = 0
         self._looked = clock.monotonic()
         self._swept = clock.monotonic()
@@ -279,7 +280,8 @@ class Duties:
                 task.cancel()
         if self._started and not self.members.alone:
             try:
-                await self.members.leave()
+                async with self._turning:  # a beat after it would bring the row back
+                    await self.members.leave()
             except StoreError as problem:
                 log.warning("this node could not say that it leaves: %s", problem)
 
@@ -320,6 +322,11 @@ class Duties:
 
     async def turn(self) -> None:
         """Show that this node lives, look at members and duties, and take, ask for or hand over what the rows say."""
+        async with self._turning:
+            if not self._closed:
+                await self._turn()
+
+    async def _turn(self) -> None:
         self._nudge.clear()
         members, now = self.members, self._clock.monotonic()
         if now - members.beaten >= BEAT_S * 0.7 or not self._live:
