@@ -112,6 +112,8 @@ class Connection(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        # They know each other; the collector, which comes rarely, would be the only one to find them.
+        self._parser = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         self._idle_since = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 
 from freehold.front.body import Body
@@ -181,3 +183,20 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
     request = b"POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\nend"
     answer = conversation(request, end=b"end")
     assert b"connection: close" not in answer
+
+
+def test_a_connection_that_is_lost_leaves_nothing_to_the_garbage_collector() -> None:
+    async def scene() -> None:
+        connection = Connection(Server(application, date=str))
+        connection.connection_made(asyncio.Transport())
+        connection.data_received(b"GET /echo HTTP/1.1\r\n")
+        left = weakref.ref(connection)
+        connection.connection_lost(None)
+        del connection
+        assert left() is None
+
+    gc.disable()
+    try:
+        asyncio.run(scene())
+    finally:
+        gc.enable()

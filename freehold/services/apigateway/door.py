@@ -18,7 +18,7 @@ MAX_COMPILED = 4_096
 
 async def serve(platform: Platform, asked: HostRequest) -> Response | None:
     """Answer a request to an API; None where there is no such API."""
-    cache: dict[str, Compiled] = platform.own.setdefault("apigateway.compiled", {})
+    cache: dict[str, Compiled] = platform.own.setdefault(index.COMPILED, {})
     api_id = asked.id
     version = await platform.store.read(lambda tx: index.version(tx, api_id))
     found = cache.get(api_id)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from freehold.kit.tuples import pack, unpack
+from freehold.ports.platform import Platform
 from freehold.store.base import ReadTx, Tx
 
 HTTP = "http"
 REST = "rest"
+COMPILED = "apigateway.compiled"
+"""The name in `platform.own` of what the front door has compiled, by id."""
 
 
 class Owner(NamedTuple):
@@ -38,6 +41,11 @@ def release(tx: Tx, api_id: str) -> None:
     """Forget an id."""
     tx.delete(pack("apigateway", "id", api_id))
     tx.delete(pack("apigateway", "version", api_id))
+
+
+def forget(platform: Platform, api_id: str) -> None:
+    """The API has been deleted: nobody will ask for it again."""
+    platform.own.get(COMPILED, {}).pop(api_id, None)
 
 
 def version(tx: ReadTx, api_id: str) -> bytes | None:

@@ -128,7 +128,7 @@ async def delete_table(call: Call, request: Request) -> Request:
         return table, made
 
     table, made = await call.platform.store.transact(body)
-    catalog.memory(call.platform).schemas.pop(place, None)
+    catalog.memory(call.platform).forget(place, {table.id, *(index.id for index in table.indexes)})
     for job in made:
         jobs.launch(call.platform, job)
     return {"TableDescription": descriptions.describe_deleted(table, counts)}

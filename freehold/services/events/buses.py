@@ -6,7 +6,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
-from freehold.services.events import rows
+from freehold.services.events import compiled, rows
 from freehold.services.events.bus_policies import document_of
 from freehold.services.events.common import (
     Request,
@@ -139,4 +139,5 @@ async def delete_event_bus(call: Call, request: Request) -> Result:
             rows.drop_bus(tx, bus)
 
     await call.platform.store.transact(body)
+    compiled.forget(call.platform, bus)
     return {}

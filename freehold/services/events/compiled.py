@@ -89,6 +89,11 @@ def current(tx: ReadTx, platform: Platform, name: BusName) -> CompiledBus | None
     return found
 
 
+def forget(platform: Platform, name: BusName) -> None:
+    """The bus has been deleted."""
+    platform.own.get("events", {}).pop(name, None)
+
+
 def known(platform: Platform, name: BusName) -> bool:
     """Is the bus compiled, if perhaps not in its last version?"""
     return name in platform.own.setdefault("events", {})

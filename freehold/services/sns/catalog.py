@@ -120,6 +120,11 @@ def compiled(tx: ReadTx, platform: Platform, name: TopicName) -> Compiled:
     return found
 
 
+def forget(platform: Platform, name: TopicName) -> None:
+    """The topic has been deleted."""
+    platform.own.get(_OWN, {}).pop(name, None)
+
+
 def last_known(platform: Platform, name: TopicName) -> Compiled | None:
     """The topic as it was when it was last looked at: a hint of what a publish will need."""
     cache: dict[TopicName, Compiled] = platform.own.setdefault(_OWN, {})

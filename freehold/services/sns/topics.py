@@ -10,7 +10,7 @@ from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.tuples import pack
 from freehold.ports.call import Call
 from freehold.ports.platform import Platform
-from freehold.services.sns import attributes, paging, policies, state
+from freehold.services.sns import attributes, catalog, paging, policies, state
 from freehold.services.sns.model import (
     PAGE,
     Topic,
@@ -95,6 +95,7 @@ async def delete_topic(call: Call, request: Request) -> Request:
             call.platform.outbox.add(tx, SWEEP, payload, id=gone.id, due_ms=call.platform.clock.now_ms())
 
     await call.platform.store.transact(body)
+    catalog.forget(call.platform, name)
     return {}
 
 

@@ -44,12 +44,17 @@ class Memory:
         key, queue = known
         raw = tx.get(key)
         if raw is None:
-            self.flowing.discard(place)
+            self.forget(place)
             return None
         if queue is None or queue.raw != raw:
             queue = Queue(place, raw)
             self.queues[place] = (key, queue)
         return queue
+
+    def forget(self, place: Place) -> None:
+        """There is no such queue any more."""
+        self.queues.pop(place, None)
+        self.flowing.discard(place)
 
     def existing(self, tx: ReadTx, place: Place) -> Queue:
         """As `find`. Raises QueueDoesNotExist."""

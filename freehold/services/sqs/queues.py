@@ -189,6 +189,7 @@ async def delete_queue(call: Call, request: Request) -> Request:
         tx.wake(place.watch_key)
 
     await platform.store.transact(body, lane=place.watch_key)
+    memory(platform).forget(place)
     return {}
 
 
