@@ -1,107 +1,193 @@
-"""`python -m bench`: Freehold and ministack in turn, on this machine in this run; writes bench/RESULTS.md."""
+"""`./dev bench`: Freehold, its peers and this machine's limits in turn, in this run; writes bench/RESULTS.md and a plot."""
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import cold, report, startup
-from bench.measuring import LOAD_TOOL, load
-from bench.servers import HERE, Server, freehold, ministack, peer_environment, scratch
+from bench import competition, environments, machine, plot, startup
+from bench.limits.servers import LIMITS
+from bench.measuring import LOAD_TOOL
+from bench.report import alone, page
+from bench.report import operations as tables
+from bench.report.table import Table
+from bench.rounds import Pace
+from bench.rules import RATIOS, SHARES
+from bench.scenarios import burst, deploys, idle, memory, scale
+from bench.scenarios.context import Context, Row
+from bench.servers import HERE, freehold, ministack, moto
 
-OPERATIONS = (
-    "ddb_put",
-    "ddb_get",
-    "ddb_query",
-    "s3_put_1k",
-    "s3_get_1k",
-    "s3_get_1m",
-    "lambda_warm",
-    "httpapi_get",
-    "sqs_send",
-    "sqs_cycle",
-    "sqs_batch",
-    "sns_publish",
-    "eb_1rule",
-    "eb_100rules",
-    "esm_sqs",
-)
-ALONE = ("eb_10rules", "eb_10000rules", "sqs_receive_10", "sqs_receive_1m", "esm_backlog")
-"""Operations that are compared with themselves: Freehold only, 32 connections."""
-CONNECTIONS = (32, 1)
-LONG = ("lambda_warm", "httpapi_get")
-LONGER = 6
-"""Functions at 32 connections get so many times the seconds, in one turn: the peer needs a third of them to start 32."""
-ONCE = ("eb_10000rules", "sqs_receive_1m", "esm_sqs")
-"""Operations whose preparation takes long."""
-Figures = dict[tuple[str, str, int], dict[str, Any]]
-"""(server, operation, connections) -> what load.py measured."""
+SCENARIOS = {"burst": burst, "deploys": deploys, "idle": idle, "memory": memory}
+PARTS = ("start", "cold", "operations", "messaging", "limits", *SCENARIOS, "scale")
+DEFAULT = Pace(rounds=3, many_s=0.7, one_s=0.35)
+QUICK = Pace(rounds=2, many_s=0.35, one_s=0.2, warm_s=0.2, functions_warm_s=3.0)
+Found = dict[str, Any]
 
 
-def measure(tool: Path, servers: list[Server], operations: list[str], seconds: float, rounds: int) -> Figures:
-    """Each operation on each server in turn, `rounds` times; the round with the most requests counts."""
-    figures: Figures = {}
-    for operation in operations:
-        alone = operation in ALONE
-        for connections in CONNECTIONS[:1] if alone or operation == "esm_sqs" else CONNECTIONS:
-            long = operation in LONG and connections > 1
-            turns, each = (1, seconds * LONGER) if long else (rounds, seconds / rounds)
-            turns = 1 if operation in ONCE else turns
-            for turn in range(turns):
-                for server in servers if turn % 2 == 0 else reversed(servers):
-                    if alone and server.name != "freehold":
-                        continue
-                    found = load(tool, server, operation, connections, each)
-                    key = (server.name, operation, connections)
-                    if found.get("rps", 0) >= figures.get(key, {}).get("rps", 0):
-                        figures[key] = found
-            print(report.line(figures, operation, connections), flush=True)
-    return figures
-
-
-def main() -> None:
-    """Measure and write the report."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0, help="per operation, server and number of connections")
-    parser.add_argument("--rounds", type=int, default=2, help="turns into which these seconds are divided")
-    parser.add_argument("--ops", default=",".join((*OPERATIONS, *ALONE)), help="operations of load.py, comma separated")
-    parser.add_argument("--cold", type=int, default=12, help="functions started cold, of each kind")
-    parser.add_argument("--starts", type=int, default=5, help="starts of each server")
-    parser.add_argument("--load-tool", type=Path, default=LOAD_TOOL, help="load.py")
+def arguments() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two minutes instead of nine, without what takes long")
     parser.add_argument(
-        "--peer", default=os.environ.get("FREEHOLD_BENCH_PEER"), help="a virtual environment of ministack"
+        "--only",
+        default="",
+        help=f"comma separated; prints, and writes nothing. Parts: {', '.join(PARTS)}. Operations: {', '.join(RATIOS)}",
     )
-    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md")
+    parser.add_argument("--load-tool", type=Path, default=LOAD_TOOL, help="load.py")
+    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md", help="the page; the plot lies beside it")
     given = parser.parse_args()
     if not given.load_tool.exists():
         sys.exit(f"bench: there is no {given.load_tool}; say where load.py is with --load-tool")
-    peer = peer_environment(given.peer)
-    began = time.time()
-    starts = {
-        "freehold": startup.measure(lambda where: freehold(where / "data"), given.starts),
-        "ministack": startup.measure(lambda where: ministack(peer), given.starts),
-    }
-    colds: dict[tuple[str, str], float] = {}
-    with scratch() as directory:
-        servers = [ministack(peer), freehold(Path(directory) / "data")]
+    unknown = set(filter(None, given.only.split(","))) - {*PARTS, *RATIOS}
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    return given
+
+
+class Run:
+    """What is measured in this run, and what was found."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        only = list(filter(None, given.only.split(",")))
+        self.parts = [part for part in PARTS if part in only or not only]
+        self.operations = [name for name in RATIOS if name in only or "operations" in self.parts]
+        self.quick: bool = given.quick
+        self.tool: Path = given.load_tool
+        self.pace = QUICK if given.quick else DEFAULT
+        self.figures: competition.Figures = {}
+        self.found: Found = {}
+
+    def part(self, name: str, measure: Callable[[], Any]) -> None:
+        """Measure one part if it is wanted. A part that fails is reported as such, and the others go on."""
+        if name not in self.parts:
+            return
+        began = time.monotonic()
         try:
-            for server in servers:
-                server.start(Path(directory))
-            for server in servers:
-                cold.p50(server.url, cold.PLAIN, 1)
-                colds[server.name, "plain"] = cold.p50(server.url, cold.PLAIN, given.cold)
-            colds["freehold", "boto3"] = cold.p50(servers[1].url, cold.WITH_BOTO3, given.cold)
-            figures = measure(given.load_tool, servers, given.ops.split(","), given.seconds, given.rounds)
-        finally:
-            for server in servers:
-                if hasattr(server, "process"):
-                    server.stop()
-    given.output.write_text(report.markdown(figures, starts, colds, began, given.seconds, peer))
-    print(f"wrote {given.output}")
+            self.found[name] = measure()
+        except Exception as problem:  # noqa: BLE001 one part must not take the others with it
+            traceback.print_exc()
+            self.found[name] = {"failed": f"{type(problem).__name__}: {problem}"[:300]}
+        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+
+    def all(self) -> None:
+        """Scaling to zero takes five minutes of idling, during which the others are measured."""
+        if "scale" not in self.parts:
+            self.others()
+            return
+        try:
+            with scale.Scale(Context(self.tool, self.quick or self.parts == ["scale"])) as scaling:
+                self.others()
+                self.part("scale", scaling.finish)
+        except Exception as problem:  # noqa: BLE001 as above
+            traceback.print_exc()
+            self.found["scale"] = {"failed": f"{type(problem).__name__}: {problem}"[:300]}
+
+    def others(self) -> None:
+        """Everything else."""
+        self.part("start", self.starts)
+        if self.operations or {"cold", "messaging", "limits"} & set(self.parts):
+            self.compete()
+        context = Context(self.tool, self.quick)
+        for name, module in SCENARIOS.items():
+            self.part(name, lambda module=module: module.run(context))  # type: ignore[misc]
+
+    def starts(self) -> Found:
+        """Starts of each server on fresh directories."""
+        runs = 1 if self.quick else 3
+        return {
+            "freehold": startup.measure(lambda where: freehold(where / "data"), runs),
+            "ministack": startup.measure(lambda _: ministack(), runs),
+            "moto": startup.measure(lambda _: moto(), runs),
+        }
+
+    def compete(self) -> None:
+        """What needs several servers that stay."""
+        names = ["freehold"]
+        names += ["ministack", "moto"] if self.operations else ["ministack"] if "cold" in self.parts else []
+        hot = {SHARES[name][0] for name in self.operations if name in SHARES}
+        names += sorted({each.server for each in LIMITS if each.name in hot})
+        names += ["reply", "redis"] if "limits" in self.parts else []
+        with competition.field(self.tool, names) as running:
+            self.part("cold", lambda: competition.colds(running, 4 if self.quick else 12))
+            for name in self.operations:
+                self.figures |= competition.operation(running, name, self.pace)
+                print(competition.line(self.figures, name), flush=True)
+            self.part("limits", lambda: self.figures.update(competition.limits(running, self.pace)))
+            self.part("messaging", lambda: self.messaging(running))
+
+    def messaging(self, running: competition.Field) -> None:
+        """What Freehold is compared with itself at."""
+        for name in competition.MESSAGING:
+            if not self.quick or name not in competition.LONG:
+                self.figures |= competition.alone(running, name, self.pace)
+                print(competition.line(self.figures, name), flush=True)
+
+    def tables(self) -> list[Table]:
+        """Of everything that was measured."""
+        titles = {each.name: (each.title, _beside(each.name)) for each in LIMITS}
+        made = [
+            tables.throughput(self.figures),
+            tables.shares(self.figures),
+            tables.limits(self.figures, titles),
+            tables.latency(self.figures),
+            alone.messaging(self.figures),
+            alone.first_invokes(self.found.get("cold", {})),
+            alone.starts(self.found.get("start", {})),
+        ]
+        for name, module in {**SCENARIOS, "scale": scale}.items():
+            if name in self.found:
+                found = self.found[name]
+                failed = [Row("it failed", str(found.get("failed")), "to be measured", False)]
+                made.append(alone.scenario(module.TITLE, failed if "failed" in found else module.rows(found)))
+        return [*made, tables.everything(self.figures)]
+
+
+def _beside(limit: str) -> str:
+    """The operation in whose rounds a limit was measured."""
+    return next((operation for operation, (name, _) in SHARES.items() if name == limit), "limits")
+
+
+def head(run: Run, began: float, before: float) -> list[str]:
+    """Where, when, how."""
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(began))
+    command = "./dev bench --quick" if run.quick else "./dev bench"
+    pace, minutes = run.pace, (time.time() - began) / 60
+    return [
+        f"Written by `{command}` on {when}, in {minutes:.0f} minutes, on {machine.description()}.",
+        f"{before:.0%} of the processors were busy before it began. {machine.versions()}.",
+        "",
+        f"Each figure is the median of {pace.rounds} slices ({pace.many_s:g} s with 32 connections, {pace.one_s:g} s with one),",
+        "taken of each server in turn after one that is not counted; latencies are those of all slices; ratios and shares",
+        "compare slices that were taken side by side. Every answer is checked. Freehold is as it is by default: every write",
+        "durable before it is acknowledged, functions sandboxed. The peers keep everything in memory, and ministack runs",
+        "functions unsandboxed. The load generator shares the processors with the server it measures. The notes at the end",
+        "are kept in `bench/NOTES.md`.",
+    ]
+
+
+def main() -> None:
+    """Measure, and write what was found."""
+    given = arguments()
+    run, began, before = Run(given), time.time(), machine.busy()
+    run.all()
+    made = run.tables()
+    if given.only:
+        print(page.text(made))
+        return
+    kept = HERE / "out"
+    kept.mkdir(exist_ok=True)
+    data = plot.data(run.figures, run.found)
+    (kept / "plot.json").write_text(json.dumps(data))
+    picture = given.output.with_suffix(".svg")
+    plot.draw(environments.environment("plot"), kept / "plot.json", picture)
+    given.output.write_text(page.markdown(head(run, began, before), made, picture.name))
+    print(f"wrote {given.output} and {picture}")
 
 
 if __name__ == "__main__":

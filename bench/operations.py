@@ -24,12 +24,13 @@ TRIVIAL = b"def handler(event, context):\n    return None\n"
 
 
 def tool(path: Path) -> Any:
-    """load.py as a module."""
+    """load.py as a module, with the operations of this one added."""
     spec = importlib.util.spec_from_file_location("load", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["load"] = module
     spec.loader.exec_module(module)
+    add(module)
     return module
 
 
@@ -127,10 +128,8 @@ def esm_backlog(load: Any) -> dict[str, Any]:
     return {"rps": round((BACKLOG - lost) / took), "errors": lost, "p50_ms": None, "p99_ms": None, "drain_s": took}
 
 
-def main() -> None:
-    """Run load.py with the operations of this module added."""
-    path = Path(sys.argv.pop(1))
-    load = tool(path)
+def add(load: Any) -> None:
+    """Have load.py know the operations of this module and those of the bare servers."""
     load.op_sqs_batch = lambda: sqs_batch(load)
     load.op_sqs_receive_10 = lambda: receive(load, 10)
     load.op_sqs_receive_1m = lambda: receive(load, WAITING)
@@ -138,7 +137,11 @@ def main() -> None:
     load.op_eb_10000rules = lambda: rules(load, 10_000)
     load.op_esm_backlog = lambda: esm_backlog(load)
     limits.add(load)
-    load.main()
+
+
+def main() -> None:
+    """Run load.py with these operations."""
+    tool(Path(sys.argv.pop(1))).main()
 
 
 if __name__ == "__main__":

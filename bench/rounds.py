@@ -126,6 +126,7 @@ def summary(slices: Sequence[Found], ended: Found, connections: int) -> Found:
         "rps": statistics.median(rates),
         "slices": [round(rate, 1) for rate in rates],
         "errors": sum(each["errors"] for each in slices),
+        "answers": sum(each["answers"] for each in slices),
         "codes": {code: count for each in slices for code, count in each["codes"].items()},
         **ended.get("latency", {}).get(str(connections), {}),
         **ended.get("after", {}),

@@ -55,7 +55,13 @@ class Worker:
         self._wall += state.wall
         if not warm:
             self._latencies.setdefault(connections, []).extend(state.lat)
-        found = {"rps": state.ok / state.wall, "errors": state.err, "codes": state.codes, "warm": warm}
+        found = {
+            "rps": state.ok / state.wall,
+            "errors": state.err,
+            "answers": state.ok + state.err,
+            "codes": state.codes,
+            "warm": warm,
+        }
         if state.sample:
             found["sample"] = repr(state.sample)[:300]
         if before and after:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from functools import partial
 from typing import Any, cast
 
 import uvloop
@@ -82,7 +83,7 @@ async def _load(port: int, connections: int, seconds: float) -> dict[str, Any]:
     made = []
     for number in range(connections):
         create = asyncio.get_running_loop().create_connection
-        _, client = await create(lambda first=number: _Client(first * 7919, until, latencies), "127.0.0.1", port)
+        _, client = await create(partial(_Client, number * 7919, until, latencies), "127.0.0.1", port)
         made.append(client)
     await asyncio.gather(*(client.ended for client in made))
     wall = time.perf_counter() - began

@@ -14,7 +14,7 @@ from bench.servers import HERE, Server, free_port, listens
 
 @dataclass(frozen=True)
 class Limit:
-    """What is measured on which server, by which operation of load.py (none: by the module of its name)."""
+    """What is measured on which server, by which operation of load.py (None: by the module of its name)."""
 
     name: str
     title: str
@@ -24,12 +24,12 @@ class Limit:
 
 LIMITS = (
     Limit("appends", "durable appends of 300 bytes", "appends", None),
+    Limit("redis", "Redis SET, appendfsync always", "redis", None),
     Limit("reply", "bare uvicorn reply", "reply", "limit_reply"),
     Limit("send", "bare uvicorn + signature + SQLite group commit (SendMessage)", "signed", "limit_send"),
     Limit("put", "bare uvicorn + signature + SQLite group commit (PutItem)", "signed", "limit_put"),
     Limit("get", "bare uvicorn + signature + SQLite point read (GetItem)", "signed", "limit_get"),
-    Limit("invoke", "bare uvicorn + Runtime API round trip", "runtime", "limit_invoke"),
-    Limit("redis", "Redis SET, appendfsync always", "redis", None),
+    Limit("invoke", "bare uvicorn + Runtime API round trip (Invoke)", "runtime", "limit_invoke"),
 )
 
 

@@ -141,7 +141,8 @@ def run(context: Context) -> dict[str, Any]:
         host = f"{stack['Outputs'][0]['OutputValue']}.execute-api.localhost"
         calls = Calls(server.port, host)
         took, late = [], 0
-        until = time.perf_counter() + seconds
+        start = time.perf_counter()
+        until = start + seconds
         version = 1
         while time.perf_counter() < until:
             version += 1
@@ -151,11 +152,12 @@ def run(context: Context) -> dict[str, Any]:
             took.append(time.perf_counter() - began)
             for path in ("/hello", f"/version{version}"):
                 late += _version(server, host, path) != version
+        wall = time.perf_counter() - start
         time.sleep(1)
         answers = calls.stop()
     return {
         "deployments": len(took),
-        "per_minute": 60 * len(took) / sum(took),
+        "per_minute": 60 * len(took) / wall,
         "p50_s": statistics.median(took),
         "max_s": max(took),
         "created_s": created_s,

@@ -101,9 +101,17 @@ def rows(found: dict[str, Any]) -> list[Row]:
     first = found["first_ms"] - WORK_MS
     return [
         Row("empty server", f"{empty['memory_mb']:.0f} MB, {empty['processes']} processes"),
-        Row(f"{instances} instances of {FUNCTIONS} functions", f"{busy['memory_mb']:.0f} MB, {busy['processes']} processes"),
+        Row(
+            f"{instances} instances of {FUNCTIONS} functions",
+            f"{busy['memory_mb']:.0f} MB, {busy['processes']} processes",
+        ),
         Row(at, f"{zero['memory_mb']:.0f} MB, {zero['processes']} processes"),
         Row("processes that are left of them", str(left), "0", left == 0),
         Row("memory that stays", f"{kept:.0f} MB", f"≤ {KEPT_MB} MB", kept <= KEPT_MB),
-        Row("first call after it, without the function's own time", f"{first:.1f} ms", f"≤ {FIRST_MS} ms", first <= FIRST_MS),
-    ]  # fmt: skip
+        Row(
+            f"first call after it, beyond the function's own {WORK_MS} ms",
+            f"{first:.1f} ms",
+            f"≤ {FIRST_MS} ms",
+            first <= FIRST_MS,
+        ),
+    ]

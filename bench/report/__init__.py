@@ -1,0 +1,1 @@
+"""RESULTS.md: each figure beside its peers', its target, and whether it was met."""
