@@ -1,4 +1,4 @@
-"""Schedules: those that run once, in a second or two, reach a queue; others come, change and go."""
+"""Schedules: those that run once, in a few seconds, reach a queue; others come, change and go."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Schedules(Delivering):
 
     def send(self, names: list[str]) -> None:
         for name in names:
-            due = datetime.now(UTC) + timedelta(seconds=1.5)
+            due = datetime.now(UTC) + timedelta(seconds=4)  # a time that has passed when it arrives never comes
             self.cloud.client("scheduler").create_schedule(
                 Name=name.replace(" ", "-"),
                 ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})",
