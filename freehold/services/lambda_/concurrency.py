@@ -7,7 +7,7 @@ from typing import Any
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.services.lambda_ import ledgers, limits, rows, state
-from freehold.services.lambda_.asynchronous.lanes import lanes_of
+from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.engine import engine_of
 from freehold.services.lambda_.names import FunctionName, parse_function
 from freehold.services.lambda_.rows import Keys
@@ -49,13 +49,13 @@ def reserve(tx: Tx, name: FunctionName, amount: int | None, stamp: str, *, alone
     rows.counts.put(tx, keys.reserved(), reserved)
     rows.functions.put(tx, keys.function(name.name), function)
     state.touch(tx, name, stamp)
+    tx.wake(events.wake_key(events.shard_of(*name[:3])))
 
 
 async def _reserve(call: Call, name: FunctionName, amount: int | None) -> None:
     stamp, alone = call.platform.ids.hex(16), call.platform.duties.members.alone
     await call.platform.store.transact(lambda tx: reserve(tx, name, amount, stamp, alone=alone))
     await engine_of(call.platform).refresh_reserved(name.account, name.region)
-    lanes_of(call.platform).reconsider(name)
 
 
 async def put_function_concurrency(call: Call, request: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Cut:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def transact(self, body: Any, *, lane: bytes | None = None) -> Any:
+    async def transact(self, body: Any, *, lane: bytes | None = None, early: bool = False) -> Any:
         self._check()
         return await self._store.transact(body)
 
@@ -107,7 +107,7 @@ def on(count: int, body: Callable[[Cluster], Awaitable[None]]) -> None:
 
     async def main() -> None:
         async with cluster(count) as nodes:
-            await body(nodes)
+            await asyncio.wait_for(body(nodes), 20)
 
     asyncio.run(main())
 

@@ -366,7 +366,10 @@ def test_a_lane_learns_its_room_and_tries_for_more() -> None:
     assert lane.room(2_999, 0) == 0 and lane.room(3_000, 0) == 5
     lane.flying |= {bytes([n]): 0.0 for n in range(5, 10)}
     assert lane.room(3_099, 0) == 0 and lane.room(3_100, 0) == 6, "what was not refused is soon followed by more"
-    lane.forget()
+    lane.under((5, None))
+    lane.under((5, None))
+    assert lane.refusals
+    lane.under((20, None))
     assert lane.room(3_100, 0) == 6 and lane.most == 1_000
 
 

@@ -9,6 +9,7 @@ function, so that news of an event says where to look.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import msgspec
 from freehold.kit.tuples import pack, span, unpack
 from freehold.services.lambda_.names import FunctionName
 from freehold.store.base import ReadTx, Tx
+from freehold.work.leases import LeaseLost
 from freehold.work.outbox import Delivery
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     """Bytes of the payload."""
     begun: bool = False
     """Has it been taken up before? Then it is counted among the events received."""
+    held: str = ""
+    """The member that runs it although the lane has gone to another: while it lives, nobody else does."""
 
     @property
     def address(self) -> FunctionName:
@@ -140,6 +144,30 @@ def again(tx: Tx, key: bytes, event: Event, due_ms: int) -> None:
     """The event of row `key`, as it is now, runs again at `due_ms`."""
     tx.delete(key)
     tx.put(_key(event, due_ms), _encode(event))
+    tx.wake(_lane(event.account, event.region, event.name)[1])
+
+
+def hold(tx: Tx, keys: Iterable[bytes], member: str) -> None:
+    """`member` runs these events to their end, whoever works the lane meanwhile."""
+    for key in keys:
+        value = tx.get(key)
+        if value is not None:
+            tx.put(key, _encode(msgspec.structs.replace(load(value), held=member)))
+
+
+def let_go(tx: Tx, key: bytes, member: str) -> None:
+    """`member` does not run this event after all."""
+    check_held(tx, key, member)
+    event = load(tx.get(key) or b"")
+    tx.put(key, _encode(msgspec.structs.replace(event, held="")))
+    tx.wake(_lane(event.account, event.region, event.name)[1])
+
+
+def check_held(tx: ReadTx, key: bytes, member: str) -> None:
+    """Raises LeaseLost where `member` does not run this event any more."""
+    value = tx.get(key)
+    if value is None or load(value).held != member:
+        raise LeaseLost(f"{member} held an event")
 
 
 KIND = "lambda.event"

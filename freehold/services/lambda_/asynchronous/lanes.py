@@ -8,8 +8,9 @@ function at its limit cost nothing. And room is approached step by step, sixteen
 places are taken and half of the runs have lasted half a second: a backlog of short events does not fill the host with
 instances.
 
-One process works the lanes, under a lease whose epoch every transaction that ends an attempt checks. Events that ran when
-a process died run again. What an event sends when it ends is in the transaction that removes it.
+A shard is a duty: of several nodes one works it, and every transaction that ends an attempt proves it. What runs when a
+shard goes to another node runs to its end: its rows say so. Events that ran when a node died run again. What an event sends
+when it ends is in the transaction that removes it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from freehold.services.lambda_ import rows
 from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.asynchronous.attempts import Again, Attempt, Ended, Throttled, Verdict, backoff_ms
 from freehold.services.lambda_.asynchronous.events import Event
 from freehold.services.lambda_.limits import CONCURRENCY
-from freehold.services.lambda_.names import FunctionName
-from freehold.store.base import CommitUnknown, Contended, Tx
+from freehold.services.lambda_.rows import Keys
+from freehold.store.base import CommitUnknown, Contended, ReadTx, Tx
 from freehold.work.attempt import attempt
-from freehold.work.leases import Lease, LeaseLost, Leases
+from freehold.work.duties import Duty, Held
+from freehold.work.leases import LeaseLost
 from freehold.work.waiting import Alarm
 
 if TYPE_CHECKING:
@@ -44,6 +47,11 @@ _BURST = 64
 PROBE_MS = 100
 """Service time after which a try for more room that was not refused is followed by the next."""
 FIRST_RUNS = 16
+PATIENCE_S = 5.0
+MOMENT_S = 1.0
+"""Real seconds that runs have to end before their shard goes to another node without them."""
+HELD_MS = 2_000
+"""How often events that another node still runs are looked at: it may have died."""
 STEP_S = 0.5
 """Real seconds that runs last which earn their lane more places."""
 
@@ -53,7 +61,7 @@ Name = tuple[str, str, str]
 class Lane:
     """What is known of one function's events in this process; nothing of it is a fact."""
 
-    __slots__ = ("bytes", "flying", "landed", "most", "probe_ms", "probing", "ramp", "refusals")
+    __slots__ = ("bytes", "flying", "landed", "most", "probe_ms", "probing", "ramp", "refusals", "reserved")
 
     def __init__(self) -> None:
         self.flying: dict[bytes, float] = {}
@@ -67,6 +75,8 @@ class Lane:
         self.probing = False
         self.probe_ms = 0
         """When the next try for more room is allowed (service time)."""
+        self.reserved: object = None
+        """What was reserved when there was no room."""
 
     def room(self, now_ms: int, monotonic: float) -> int:
         """How many more may begin."""
@@ -93,9 +103,11 @@ class Lane:
             self.probing = False
         self.most = min(self.most, len(self.flying))
 
-    def forget(self) -> None:
-        """The function's concurrency was set anew: what was learned of it no longer holds."""
-        self.most, self.refusals, self.probing = CONCURRENCY, 0, False
+    def under(self, reserved: object) -> None:
+        """So much is reserved now: when it was set anew, what was learned no longer holds."""
+        if self.reserved not in (None, reserved):
+            self.most, self.refusals, self.probing = CONCURRENCY, 0, False
+        self.reserved = reserved if self.refusals else None
 
     def ran(self) -> None:
         """An attempt has ended: its place is free for the next."""
@@ -112,15 +124,9 @@ class Lanes:
 
     async def start(self) -> None:
         """Begin. What earlier processes left is due at once, in its old order."""
-        platform = self._platform
-        lease = await Leases(platform.store, platform.clock, platform.ids).take("lambda.events")
-        self._shards = [_Shard(platform, lease, number) for number in range(events.SHARDS)]
+        self._shards = [_Shard(self._platform, number) for number in range(events.SHARDS)]
         for shard in self._shards:
-            platform.tasks.loop(f"lambda: events {shard.number}", shard.run)
-
-    def reconsider(self, name: FunctionName) -> None:
-        """The concurrency of a function was set anew."""
-        self._shards[events.shard_of(*name[:3])].reconsider(name[:3])
+            shard.duty = self._platform.duties.run(f"lambda:events:{shard.number}", shard.run, patience=PATIENCE_S)
 
     async def settle(self) -> bool:
         """Wait until nothing is due that there is room for and nothing runs; says whether there was anything."""
@@ -130,32 +136,78 @@ class Lanes:
         return worked
 
     async def close(self) -> None:
-        """Stop. What was under way runs again at the next start unless its end was recorded."""
+        """Stop. What was under way runs again, at the next start or elsewhere, unless its end was recorded."""
         for shard in self._shards:
-            await shard.close()
+            shard.closing = True
+        await asyncio.gather(*(shard.duty.withdraw() for shard in self._shards if shard.duty is not None))
 
 
 class _Shard:
     """The worker of one shard's lanes."""
 
-    def __init__(self, platform: Platform, lease: Lease, number: int) -> None:
+    def __init__(self, platform: Platform, number: int) -> None:
         self.number = number
-        self._platform, self._store, self._clock, self._lease = platform, platform.store, platform.clock, lease
+        self.duty: Duty | None = None
+        self.closing = False
+        self._platform, self._store, self._clock = platform, platform.store, platform.clock
+        self._members = platform.duties.members
         self._lanes: dict[Name, Lane] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], bytes] = {}
+        self._held: set[bytes] = set()
+        """Events that run here although the shard was handed over."""
         self._begun = 0
-        self._lost = False
+        self._lease: Held | None = None
         self._step: asyncio.TimerHandle | None = None
         self._alarm = Alarm(platform.store, platform.clock, events.wake_key(number))
 
-    async def run(self) -> None:
+    async def run(self, lease: Held) -> None:
+        """Work while this node has the duty. What runs then goes on, held by its rows; unless this node stops or is cut
+        off: then it runs again elsewhere."""
+        self._lease = lease
+        lease.when_ending(self._alarm.ring)
+        try:
+            await self._work(lease)
+            if not (lease.lost or self.closing):
+                await self._hold(lease)
+        finally:
+            self._lease = None
+            if self._step is not None:
+                self._step.cancel()
+                self._step = None
+            self._lanes.clear()
+            await self._drop()
+
+    async def _work(self, lease: Held) -> None:
         async with self._alarm as alarm:
-            while not self._lost:
+            while not lease.ending:
                 more, next_due = await self._look()
                 if more:
                     await asyncio.sleep(0)  # what has begun says whether there is room
                 else:
                     await alarm.wait(next_due)
+
+    async def _hold(self, lease: Held) -> None:
+        """Give what runs a moment; say in the rows of the rest that this node goes on with them."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=MOMENT_S)
+        keys = set(self._running.values()) - self._held
+        if not keys:
+            return
+
+        def body(tx: Tx) -> None:
+            lease.check(tx)
+            events.hold(tx, keys, self._members.id)
+
+        await self._store.transact(body)
+        self._held |= keys
+
+    async def _drop(self) -> None:
+        """What runs and is not held runs again, wherever the shard is worked next."""
+        dropped = [task for task, key in self._running.items() if self.closing or key not in self._held]
+        for task in dropped:
+            task.cancel()
+        if dropped:
+            await asyncio.wait(dropped)
 
     async def _look(self) -> tuple[bool, int | None]:
         """Give each lane that has rows its turn. (may a lane begin more, when is there something to do)"""
@@ -177,8 +229,11 @@ class _Shard:
     async def _turn(self, name: Name, now: int) -> tuple[bool, int | None]:
         """Begin what is due and has room, up to a burst."""
         lane = self._lanes.setdefault(name, Lane())
+        if lane.refusals:
+            lane.under(await self._store.read(lambda tx: reserved_of(tx, *name)))
         start, stop = events.lane_span(self.number, name)
         end, begun, monotonic = events.due_end(self.number, name, now), 0, self._clock.monotonic()
+        held = False
         while lane.room(now, monotonic) > 0:
             landed = lane.landed
             page = await self._store.read(lambda tx, start=start: tx.scan(start, stop, limit=events.PAGE))  # type: ignore[misc]
@@ -186,18 +241,22 @@ class _Shard:
                 continue  # this page may show events whose end was recorded while it was read
             for key, value in page:
                 if key >= end:
-                    return False, events.due_of(key)
+                    return False, now + HELD_MS if held else events.due_of(key)
                 if key in lane.flying:
                     continue
                 if begun == _BURST:
                     return True, None
                 if lane.room(now, monotonic) <= 0:
                     break
-                self._launch(lane, key, events.load(value), monotonic)
+                event = events.load(value)
+                if event.held and self._members.is_live(event.held):
+                    held = True
+                    continue
+                self._launch(lane, key, event, monotonic)
                 begun += 1
             else:
                 if len(page) < events.PAGE:
-                    return False, None
+                    return False, now + HELD_MS if held else None
                 start = page[-1][0] + b"\x00"
         if lane.climbs and self._step is None:
             self._step = asyncio.get_running_loop().call_later(STEP_S, self._climb)
@@ -211,23 +270,25 @@ class _Shard:
         lane.flying[key] = monotonic
         lane.bytes += event.size
         self._begun += 1
-        task = self._platform.tasks.spawn("lambda: event", self._perform(lane, key, event))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        assert self._lease is not None
+        task = self._platform.tasks.spawn("lambda: event", self._perform(self._lease, lane, key, event))
+        self._running[task] = key
+        task.add_done_callback(self._running.pop)
 
-    async def _perform(self, lane: Lane, key: bytes, event: Event) -> None:
+    async def _perform(self, lease: Held, lane: Lane, key: bytes, event: Event) -> None:
         throttled = False
         try:
             payload = event.payload
             if payload is None:
                 payload = await self._store.read(lambda tx: events.payload_of(tx, event))
             if payload is None:  # a second event of the same request, which ended with the first
-                await self._record(key, event, Ended())
+                await self._record(lease, key, event, Ended())
                 return
             verdict = await self._attempt(event, payload)
             throttled = isinstance(verdict, Throttled)
-            await self._record(key, event, verdict)
+            await self._record(lease, key, event, verdict)
         finally:
+            self._held.discard(key)
             lane.flying.pop(key, None)
             lane.bytes -= event.size
             lane.landed += 1
@@ -246,28 +307,32 @@ class _Shard:
         log.error("event %s of %s; again in %d ms", event.request_id, event.address.arn, after, exc_info=verdict)
         return Again(troubled, self._clock.now_ms() + after)
 
-    async def _record(self, key: bytes, event: Event, verdict: Verdict) -> None:
+    async def _record(self, lease: Held, key: bytes, event: Event, verdict: Verdict) -> None:
         """Write how the attempt ended."""
         if isinstance(verdict, Throttled):
+            if key in self._held:
+                await self._store.transact(lambda tx: events.let_go(tx, key, self._members.id))
             return
-        failures = await self._commit(key, event, verdict)
+        failures = await self._commit(lease, key, event, verdict)
         if failures is None:
             return
         counted = failures if event.begun else ["AsyncEventsReceived", *failures]
         for meter in counted:
             self._platform.meters.add(event.account, event.region, f"AWS/Lambda:{meter}", 1.0, FunctionName=event.name)
 
-    async def _commit(self, key: bytes, event: Event, verdict: Ended | Again) -> list[str] | None:
-        """The meters to count for what could not be delivered; None where another process runs the events now. An event
+    async def _commit(self, lease: Held, key: bytes, event: Event, verdict: Ended | Again) -> list[str] | None:
+        """The meters to count for what could not be delivered; None where another node runs the event now. An event
         whose sending fails in a way that no destination refuses by ends without it: else it would run for ever."""
         pause = 0.1
         while True:
-            outcome = await attempt(self._store.transact(self._recorder(key, event, verdict)))
+            held = key in self._held
+            outcome = await attempt(self._store.transact(self._recorder(lease, key, event, verdict, held)))
             if isinstance(outcome, list):
                 return outcome
             if isinstance(outcome, LeaseLost):
-                self._lost = True
-                log.warning("another process runs the events of Lambda functions now")
+                if held != (key in self._held):
+                    continue  # the shard was handed over meanwhile, without this event
+                log.warning("event %s ran here, and is another node's now", event.request_id)
                 return None
             if isinstance(outcome, (Contended, CommitUnknown)):
                 await asyncio.sleep(pause)
@@ -278,9 +343,14 @@ class _Shard:
             else:
                 raise outcome
 
-    def _recorder(self, key: bytes, event: Event, verdict: Ended | Again) -> Callable[[Tx], list[str]]:
+    def _recorder(
+        self, lease: Held, key: bytes, event: Event, verdict: Ended | Again, held: bool
+    ) -> Callable[[Tx], list[str]]:
         def body(tx: Tx) -> list[str]:
-            self._lease.check(tx)
+            if held:
+                events.check_held(tx, key, self._members.id)
+            else:
+                lease.check(tx)
             if isinstance(verdict, Again):
                 events.again(tx, key, msgspec.structs.replace(verdict.event, begun=True), verdict.due_ms)
                 return []
@@ -289,34 +359,29 @@ class _Shard:
 
         return body
 
-    def reconsider(self, name: Name) -> None:
-        lane = self._lanes.get(name)
-        if lane is not None:
-            lane.forget()
-            self._alarm.ring()
+    @property
+    def _works(self) -> bool:
+        return self.duty is not None and self.duty.lease is not None and not self.duty.lease.ending
 
     async def settle(self) -> bool:
         """As Lanes.settle. Two rounds: the first may have begun to look before it was asked to."""
         worked, quiet = False, 0
-        while quiet < 2 and not self._lost:
+        while quiet < 2 and self._works:
             before = self._begun
             self._alarm.ring()
             await self._alarm.rung()
-            while self._running and not self._lost:
+            while self._running and self._works:
                 await self._alarm.rung()
             quiet = quiet + 1 if self._begun == before else 0
             worked = worked or not quiet
         return worked
 
-    async def close(self) -> None:
-        self._lost = True
-        self._alarm.ring()
-        if self._step is not None:
-            self._step.cancel()
-        for task in list(self._running):
-            task.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
+
+def reserved_of(tx: ReadTx, account: str, region: str, name: str) -> tuple[int | None, bytes | None]:
+    """What decides how much a function may run: its own reservation, and those of all others."""
+    keys = Keys(account, region)
+    function = rows.functions.get(tx, keys.function(name))
+    return None if function is None else function.reserved, tx.get(keys.reserved())
 
 
 def lanes_of(platform: Platform) -> Lanes:
