@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from freehold.services.dynamodb.catalog import memory
 from freehold.services.dynamodb.throttling import BURST_SECONDS, Bucket
 from tests.services.dynamodb.support import Dynamo, index, n, run, s
 
@@ -65,5 +66,17 @@ def test_reads_of_a_global_index_have_its_own_throughput() -> None:
         assert "one or more global secondary indexes" in fault.message
         assert fault.fields["ThrottlingReasons"][0]["reason"] == "IndexReadProvisionedThroughputExceeded"
         assert (await dynamo("Scan", TableName="tbl", Select="COUNT"))["Count"] == 4
+
+    run(body)
+
+
+def test_nothing_of_a_deleted_table_stays_in_memory() -> None:
+    async def body(dynamo: Dynamo) -> None:
+        known = memory(cast(Any, dynamo.platform))
+        await dynamo.table(keys="pk:S", **PROVISIONED)
+        await dynamo.put({"pk": s("1")})
+        assert known.schemas and known.buckets
+        await dynamo("DeleteTable", TableName="tbl")
+        assert not known.schemas and not known.buckets and not known.counts
 
     run(body)

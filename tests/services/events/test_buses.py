@@ -313,3 +313,12 @@ async def test_rules_that_a_service_manages_are_changed_by_force_only(house: Eve
     await house("DeleteRule", Name="r", Force=True)
     await house("PutEvents", Entries=[entry()])
     assert (await house("ListRules"))["Rules"] == [] and not house.written
+
+
+@scenario
+async def test_nothing_of_a_deleted_bus_stays_in_memory(house: EventBridge) -> None:
+    await house("CreateEventBus", Name="orders")
+    await house("PutEvents", Entries=[{**entry(), "EventBusName": "orders"}])
+    assert [name.name for name in house.platform.own["events"]] == ["orders"]
+    await house("DeleteEventBus", Name="orders")
+    assert not house.platform.own["events"] and not house.platform.own.get("events.warming")

@@ -152,3 +152,13 @@ async def test_failures_are_counted_under_the_names_of_cloudwatch(sns: Sns) -> N
         ACCOUNT, REGION, "AWS/SNS:NumberOfNotificationsFailed", 0, sns.clock.now_ms() + 1
     )
     assert found
+
+
+@scenario
+async def test_nothing_of_a_deleted_topic_stays_in_memory(sns: Sns) -> None:
+    topic = await sns.topic()
+    await sns.subscribe(topic)
+    await sns.publish(topic)
+    assert sns.platform.own["sns.topics"]
+    await sns("DeleteTopic", TopicArn=topic)
+    assert not sns.platform.own["sns.topics"]

@@ -253,3 +253,16 @@ async def test_a_deny_binds_the_owner_too(sqs: Sqs) -> None:
     await sqs("SetQueueAttributes", QueueUrl=url, Attributes={"Policy": deny})
     assert await code(sqs, "SendMessage", QueueUrl=url, MessageBody="x") == "AccessDenied"
     assert await sqs.receive(url) == []
+
+
+@scenario
+async def test_nothing_of_a_deleted_queue_stays_in_memory(sqs: Sqs) -> None:
+    known = memory(sqs.platform)
+    for name in ("a", "b"):
+        url = await sqs.queue(name)
+        await sqs.send(url, "x")
+        await sqs.receive(url)
+        await sqs("DeleteQueue", QueueUrl=url)
+    assert not known.queues and not known.flowing and not known.pollers
+    assert await code(sqs, "SendMessage", QueueUrl=url, MessageBody="x") == "QueueDoesNotExist"
+    assert not known.queues
