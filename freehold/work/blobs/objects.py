@@ -24,6 +24,8 @@ WINDOW = 2 << 20
 UPLOAD_S = 86_400.0
 """Seconds after which an upload that was begun and not completed is given up."""
 START_TRIES = 5
+PAGE = 1_000
+"""Objects per page of a listing."""
 AT_ONCE = 16
 """Removals under way at a time."""
 _NAME = re.compile(r"[0-9a-f]{24}", re.ASCII)
@@ -133,7 +135,7 @@ class Objects:
 
     async def _listed(self) -> AsyncIterator[list[tuple[str, int, float]]]:
         """Pages of objects. Times are moved to our clock, by what the store says that it is now."""
-        query = {"list-type": "2", "prefix": self._prefix}
+        query = {"list-type": "2", "max-keys": str(PAGE), "prefix": self._prefix}
         while True:
             answer = await self._s3.request("GET", "", query)
             xml = answer.body.decode("utf-8", "replace")

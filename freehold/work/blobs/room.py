@@ -16,7 +16,7 @@ from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack
 from freehold.store.base import ReadTx, Store, Tx
 from freehold.work.blobs import ownership
-from freehold.work.blobs.base import Backend, Writer
+from freehold.work.blobs.base import Backend, BlobError, Writer
 from freehold.work.blobs.files import Files
 from freehold.work.blobs.model import INLINE, WHOLE, Blob, cut
 from freehold.work.blobs.releases import Releases, release
@@ -71,7 +71,7 @@ class Blobs:
         begun = self._clock.wall() - 1.0  # file times are coarse
         self._tasks.loop("blobs: temporary files", lambda: self._sweep_temporary(begun))
         if self._alone:  # else others may be about to claim what they have written
-            self._tasks.spawn("blobs: orphans of the last run", self.sweep(before=begun))
+            self._tasks.spawn("blobs: orphans of the last run", self._try_to_sweep(begun))
         else:
             self._tasks.loop("blobs: pins", self._releases.share_pins)
         self._duties.run("blobs: released files", self._releases.collect_for_ever)
@@ -235,7 +235,13 @@ class Blobs:
     async def _sweep_for_ever(self, lease: Held) -> None:
         while True:
             await asyncio.sleep(ORPHAN_S)
-            await self.sweep(before=self._clock.wall() - ORPHAN_S)
+            await self._try_to_sweep(self._clock.wall() - ORPHAN_S)
+
+    async def _try_to_sweep(self, before: float) -> None:
+        try:
+            await self.sweep(before=before)
+        except BlobError as problem:
+            log.warning("orphans among the blobs stay for now: %s", problem)
 
     async def _sweep_temporary(self, begun: float) -> None:
         before = begun
