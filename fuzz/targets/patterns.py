@@ -7,6 +7,8 @@ import itertools
 import json
 from typing import Any
 
+import orjson
+
 from freehold.rules.patterns import Index, Pattern, PatternError, eventbridge, parse, sns
 from fuzz.draws import Draws
 from fuzz.targets import Target, require
@@ -193,7 +195,10 @@ def _flat(event: dict[str, Any]) -> dict[tuple[str, ...], list[Any]] | None:
             found.setdefault(path, []).append(value)
         return True
 
-    return {path: values for path, values in found.items() if values} if walk(event, ()) else None
+    try:
+        return {path: values for path, values in found.items() if values} if walk(event, ()) else None
+    except RecursionError:  # what is that deep is left to the engine alone
+        return None
 
 
 def _alternatives(pattern: dict[str, Any], path: tuple[str, ...] = ()) -> list[dict[tuple[str, ...], list[Any]]]:
@@ -260,7 +265,7 @@ def run_patterns(draws: Draws) -> Any:
         text = draws.spliced(json.dumps(document))
         try:
             pattern = eventbridge.read(text)
-            documents.append(json.loads(text))
+            documents.append(orjson.loads(text))
             compiled.append(pattern)
         except PatternError as error:
             errors.append(str(error))
@@ -277,14 +282,14 @@ def run_policies(draws: Draws) -> Any:
         pattern = sns.read(text, scope)
     except PatternError as error:
         return str(error)
-    require(pattern.alternatives == parse(json.loads(text)).alternatives, "read and parse differ")
+    require(pattern.alternatives == parse(orjson.loads(text)).alternatives, "read and parse differ")
     if scope == sns.ATTRIBUTES:
         kinds = ("String", "Number", "String.Array", "Binary", "Number.int", "String.x", "")
         attributes = {draws.pick(NAMES): (draws.pick(kinds), draws.text()) for _ in range(draws.integer(0, 3))}
         event: dict[str, Any] | None = sns.event_of_attributes(attributes)
     else:
         event = sns.event_of_body(json.dumps(draws.object(NAMES)) if draws.chance(90) else draws.text())
-    return None if event is None else _check([json.loads(text)], [pattern], event, 1)
+    return None if event is None else _check([orjson.loads(text)], [pattern], event, 1)
 
 
 TARGETS = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import orjson
@@ -24,6 +25,8 @@ class Malformed(Exception):
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        raise Malformed("a header must be a string")
     return value if isinstance(value, str) else str(value)
 
 
@@ -48,10 +51,11 @@ def _status(answer: dict[str, Any]) -> int:
     status = answer.get("statusCode")
     if status is None:
         return 200
-    if isinstance(status, str) and status.isdigit():
+    if isinstance(status, str) and len(status) == 3 and status.isascii() and status.isdigit():
         status = int(status)
-    if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
-        raise Malformed("statusCode must be a number from 100 to 599")
+    # 1xx announce an answer, they are none: a client would wait for it until it gives up.
+    if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
+        raise Malformed("statusCode must be a number from 200 to 599")
     return status
 
 
@@ -59,14 +63,24 @@ def _headers(answer: dict[str, Any]) -> list[tuple[str, str]]:
     headers = answer.get("headers") or {}
     if not isinstance(headers, dict):
         raise Malformed("headers must be an object")
-    return [(_clean(name), _clean(_scalar(value))) for name, value in headers.items() if value is not None]
+    return [(_name(name), _clean(_scalar(value))) for name, value in headers.items() if value is not None]
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def _name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise Malformed(f"{name!r} cannot be the name of a header")
+    return name
 
 
 def _clean(value: str) -> str:
     """A header can hold no line breaks, and only what HTTP can carry."""
     if value.isascii() and value.isprintable():
         return value
-    return value.replace("\r", "").replace("\n", "").encode("utf-8", "replace").decode("latin-1")
+    return _CONTROL.sub("", value).encode("utf-8", "replace").decode("latin-1")
 
 
 def _decoded(payload: bytes) -> Any:
@@ -123,7 +137,7 @@ def _all_headers(answer: dict[str, Any]) -> list[tuple[str, str]]:
         return _headers(answer)
     if not isinstance(multiple, dict) or not all(isinstance(values, list) for values in multiple.values()):
         raise Malformed("multiValueHeaders must be an object of arrays")
-    headers = [(_clean(name), _clean(_scalar(value))) for name, values in multiple.items() for value in values]
+    headers = [(_name(name), _clean(_scalar(value))) for name, values in multiple.items() for value in values]
     named = {name.lower() for name, _ in headers}
     headers.extend((name, value) for name, value in _headers(answer) if name.lower() not in named)
     return headers

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +20,9 @@ SEPARATOR = b"\x00" * 8
 """Between the JSON prelude and the body of a streamed response with metadata."""
 PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response"
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml", "application/vnd.api+json")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What the name of a header may be."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "keep-alive", "upgrade", "content-length"})
 
 
@@ -133,10 +137,15 @@ def respond(payload: bytes) -> Response:
 def metadata(result: dict[str, Any]) -> tuple[int, list[tuple[str, str]]]:
     """Status and headers of a result or of a streaming prelude. Raises ValueError and TypeError for what is neither."""
     status = int(result.get("statusCode", 200))
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599:  # 1xx announce an answer, they are none
         raise ValueError(status)
+    given = result.get("headers") or {}
+    if not isinstance(given, dict):
+        raise TypeError("headers")
     headers = []
-    for name, value in (result.get("headers") or {}).items():
+    for name, value in given.items():
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(name)
         if name.lower() not in _HOP_BY_HOP:
             headers.append((name.lower(), _header(value)))
     headers += [("set-cookie", _header(cookie)) for cookie in result.get("cookies") or []]
@@ -145,9 +154,9 @@ def metadata(result: dict[str, Any]) -> tuple[int, list[tuple[str, str]]]:
 
 def _header(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if "\r" in text or "\n" in text:
+    if _CONTROL.search(text):
         raise ValueError(text)
-    return text
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("latin-1")
 
 
 def _body(result: dict[str, Any]) -> bytes:

@@ -30,6 +30,8 @@ def test_many_values_come_before_single_ones_in_format_1() -> None:
 def test_line_breaks_cannot_split_a_response() -> None:
     response = answers.version_2(b'{"statusCode": 200, "headers": {"a": "1\\r\\nset-cookie: x"}}')
     assert all("\r" not in value and "\n" not in value for _, value in response.headers)
+    response = answers.version_2(b'{"statusCode": 200, "headers": {"a": "1\\u00002"}}')
+    assert ("a", "12") in response.headers  # found by ./dev fuzz: such a head cannot be sent
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,12 @@ def test_line_breaks_cannot_split_a_response() -> None:
         b"{",
         b'{"statusCode": 99}',
         b'{"statusCode": true}',
+        b'{"statusCode": 100}',  # found by ./dev fuzz: the client waited for the answer that it announces
+        b'{"statusCode": "\xc2\xb2\xc2\xb2\xc2\xb2"}',
+        b'{"statusCode": "' + b"2" * 5_000 + b'"}',
+        b'{"statusCode": 200, "headers": {"a b": "c"}}',
+        b'{"statusCode": 200, "headers": {"": "c"}}',
+        b'{"statusCode": 200, "headers": {"a": {"b": 1}}}',
         b'{"statusCode": 200, "body": {}}',
         b'{"statusCode": 200, "headers": [1]}',
         b'{"statusCode": 200, "body": "%", "isBase64Encoded": true}',

@@ -102,6 +102,20 @@ def test_results_become_responses() -> None:
     assert url_events.respond(b'{"statusCode": 200, "headers": {"a": "b\\r\\nc: d"}}').status == 502
 
 
+def test_results_that_no_response_can_be_made_of_are_502() -> None:
+    """Found by ./dev fuzz: heads that cannot be sent, and one that a client takes for the announcement of another."""
+    for result in (
+        {"statusCode": 100},
+        {"statusCode": 200, "headers": ["a"]},
+        {"statusCode": 200, "headers": {"a b": "c"}},
+        {"statusCode": 200, "headers": {"a": "\x00"}},
+        {"statusCode": 200, "cookies": ["a\nb"]},
+    ):
+        assert url_events.respond(json.dumps(result).encode()).status == 502
+    made = url_events.respond(json.dumps({"statusCode": 200, "headers": {"a": "\u20ac"}}).encode())
+    assert ("a", "\u20ac".encode().decode("latin-1")) in made.headers
+
+
 def test_function_errors_are_502_and_throttles_429() -> None:
     async def body(world: World) -> None:
         async def fail(spec: FunctionSpec, invocation: Invocation) -> Outcome:

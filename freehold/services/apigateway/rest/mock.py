@@ -45,9 +45,10 @@ def status_of(template: str | None) -> int | None:
             "Invalid request template specified: a MOCK integration takes a JSON object with statusCode"
         ) from None
     status = value.get("statusCode") if isinstance(value, dict) else None
-    if isinstance(status, str) and status.isdigit():
+    if isinstance(status, str) and len(status) == 3 and status.isascii() and status.isdigit():
         status = int(status)
-    return status if isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599 else None
+    # 1xx announce an answer, they are none.
+    return status if isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 599 else None
 
 
 def request_template(integration: Mapping[str, Any], content_type: str | None) -> tuple[bool, str | None]:

@@ -41,6 +41,12 @@ UNLIKELY = (
     "-0",
     "\N{RIGHT-TO-LEFT OVERRIDE}x",
     "*" * 50,
+    "[" * 300 + "]" * 300,
+    '{"a":' * 600 + "1" + "}" * 600,
+    '{"source": [{"wildcard": "' + "*a" * 40 + '"}]}',
+    "9" * 5_000,
+    '{"a": ' + "9" * 5_000 + "}",
+    '"\\ud800"',
 )
 NUMBERS = (0, 1, -1, 2, 10, 255, 2**31, -(2**31), 2**53 + 1, 2**63, 10**30, 0.5, -1.5, 1e300)
 SMALL = {"WaitTimeSeconds": (0, 1), "Timeout": (1, 3), "MemorySize": (128, 256), "MaxResults": (1, 50)}
@@ -48,29 +54,67 @@ SMALL = {"WaitTimeSeconds": (0, 1), "Timeout": (1, 3), "MemorySize": (128, 256),
 
 
 class Memory:
-    """What the server's answers named, by member: ids, ARNs, URLs, tokens. Requests that use them find something."""
+    """What the server's answers named, by service and member: ids, ARNs, URLs, tokens, for requests to find something."""
 
     def __init__(self) -> None:
         self._values: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
-    def learn(self, answer: Any, name: str = "") -> None:
-        """Keep the scalars of an answer."""
+    def learn(self, answer: Any, name: str = "", *, service: str = "") -> None:
+        """Keep the scalars of an answer, or of a request that was answered."""
         if isinstance(answer, dict):
             for key, value in answer.items():
                 if key != "ResponseMetadata":
-                    self.learn(value, str(key))
+                    self.learn(value, str(key), service=service)
         elif isinstance(answer, list):
             for value in answer[:5]:
-                self.learn(value, name.removesuffix("s"))
-        elif isinstance(answer, (str, int)) and not isinstance(answer, bool) and len(str(answer)) < 2_000:
-            kept = self._values[name.lower()]
-            if answer not in kept:
-                kept.append(answer)
+                self.learn(value, name.removesuffix("s"), service=service)
+        elif isinstance(answer, (str, int)) and not isinstance(answer, bool) and 0 < len(str(answer)) < 2_000:
+            for place in self._places(name, service, answer):
+                kept = self._values[place]
+                if answer not in kept:
+                    kept.append(answer)
 
-    def recall(self, name: str, seeded: random.Random) -> Any:
-        """A value that a member of this name had, or None."""
-        kept = self._values.get(name.lower())
-        return seeded.choice(list(kept)) if kept else None
+    @staticmethod
+    def _places(name: str, service: str, value: Any) -> list[str]:
+        found = [name.lower(), f"{service}:{name.lower()}"]
+        text = str(value)
+        if text.startswith("arn:"):
+            found.append("arn:" + text.split(":")[2])
+            found.append("arn")
+        return found
+
+    def recall(self, name: str, seeded: random.Random, service: str = "") -> Any:
+        """A value that a member of this name (or of this kind) had, of this service if there is one; or None."""
+        lower = name.lower()
+        places = [f"{service}:{lower}", lower]
+        if lower.endswith(("arn", "arns", "resource", "identifier")):
+            places += [f"arn:{service}", "arn"]
+        if lower in ALIASES:
+            places += [f"{service}:{alias}" for alias in ALIASES[lower]]
+        for place in places:
+            kept = self._values.get(place)
+            if kept and seeded.random() < 0.8:
+                return seeded.choice(list(kept))
+        return None
+
+
+ALIASES = {
+    "name": ("queuename", "rulename", "tablename", "groupname", "rule", "logstreamname"),
+    "id": ("apiid", "restapiid"),
+    "names": ("name",),
+    "functionname": ("functionarn", "functionname"),
+    "groupname": ("name",),
+    "eventbusname": ("name",),
+    "rule": ("name",),
+    "nexttoken": ("nexttoken", "token"),
+    "restapiid": ("id",),
+    "resourceid": ("id",),
+    "parentid": ("id",),
+    "loggroupidentifier": ("loggrouparn",),
+    "copysource": ("key",),
+    "startingtoken": ("nexttoken",),
+}
+"""Members that take what other members of the service are called."""
 
 
 class Values:
@@ -78,11 +122,13 @@ class Values:
 
     def __init__(self, seeded: random.Random, memory: Memory) -> None:
         self._seeded, self._memory = seeded, memory
+        self.service = ""
+        """Whose operation the next input is for."""
 
     def structure(self, shape: StructureShape, depth: int = 0) -> dict[str, Any]:
         """Required members, and some of the others."""
         seeded, made = self._seeded, {}
-        few = 0.5 if depth == 0 else 0.3
+        few = seeded.choice((0.0, 0.2, 0.5)) if depth == 0 else 0.3
         for name, member in shape.members.items():
             if name in shape.required_members or (depth < MAX_DEPTH and seeded.random() < few):
                 made[name] = self.value(name, member, depth + 1)
@@ -99,7 +145,7 @@ class Values:
         if isinstance(shape, ListShape):
             many = seeded.choice((0, 1, 1, 1, 2, 3)) if depth < MAX_DEPTH else 0
             many = max(many, shape.metadata.get("min", 0))
-            return [self.value(name, shape.member, depth + 1) for _ in range(many)]
+            return [self.value(name.removesuffix("s"), shape.member, depth + 1) for _ in range(many)]
         if isinstance(shape, MapShape):
             return {
                 str(self.value(name, shape.key, depth + 1)): self.value(name, shape.value, depth + 1)
@@ -124,8 +170,8 @@ class Values:
         seeded = self._seeded
         if shape.enum:
             return seeded.choice(shape.enum)
-        known = self._memory.recall(name, seeded)
-        if known is not None and seeded.random() < 0.7:
+        known = self._memory.recall(name, seeded, self.service)
+        if known is not None and seeded.random() < 0.8:
             return str(known)
         low, high = shape.metadata.get("min", 1), shape.metadata.get("max", 64)
         choice = seeded.random()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import random
+import time
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from botocore.model import OperationModel
 
 MAX_PATH = 60_000
 """Longer request lines are nobody's: uvicorn closes the connection while they are still being sent."""
-PATIENCE_S = 30.0
+PATIENCE_S = 15.0
 """An answer that takes longer counts as a hang."""
 
 
@@ -37,19 +39,21 @@ class Reply:
     body: bytes
     headers: dict[str, str]
     problem: str = ""
+    late: bool = False
+    seconds: float = 0.0
 
 
 class Clients:
     """botocore clients that check nothing, and their serializers."""
 
-    def __init__(self, url: str, account: str) -> None:
-        self._url, self._account = url, account
+    def __init__(self, url: str, key: str, secret: str) -> None:
+        self._url, self._key, self._secret = url, key, secret
         self._session = botocore.session.get_session()
         self._clients: dict[str, Any] = {}
 
     def of(self, service: str) -> Any:
         if service not in self._clients:
-            self._session.set_credentials(self._account, "test")
+            self._session.set_credentials(self._key, self._secret)
             self._clients[service] = self._session.create_client(
                 service,
                 region_name="us-east-1",
@@ -63,8 +67,18 @@ class Clients:
             )
         return self._clients[service]
 
-    def request(self, service: str, operation: OperationModel, value: dict[str, Any]) -> Wire:
-        """The signed request that an SDK would send. Raises whatever a serializer raises for what it cannot write."""
+    def request(
+        self,
+        service: str,
+        operation: OperationModel,
+        value: dict[str, Any],
+        *,
+        sign: Callable[[Any, Any], None] | None = None,
+    ) -> Wire:
+        """The signed request that an SDK would send; `sign` (client, request) signs it in another way.
+
+        Raises whatever a serializer raises for what it cannot write.
+        """
         client = self.of(service)
         made = client._serializer.serialize_to_request(value, operation)
         prepare_request_dict(made, endpoint_url=self._url, user_agent="fuzz")
@@ -75,7 +89,10 @@ class Clients:
             data=made["body"],
             params=made.get("query_string"),
         )
-        client._request_signer.sign(operation.name, request)
+        if sign is None:
+            client._request_signer.sign(operation.name, request)
+        else:
+            sign(client, request)
         prepared = request.prepare()
         parts = urllib.parse.urlsplit(prepared.url)
         body = prepared.body or b""
@@ -117,24 +134,53 @@ def damaged(wire: Wire, seeded: random.Random) -> Wire:
     return Wire(wire.method, path, headers, body)
 
 
-def send(host: str, port: int, wire: Wire) -> Reply:
-    """One connection, one request."""
-    if len(wire.path) > MAX_PATH:
-        return Reply(-1, b"", {}, "the request line is too long")
-    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
-    try:
-        connection.putrequest(wire.method, wire.path, skip_host="Host" in wire.headers, skip_accept_encoding=True)
-        for name, value in wire.headers.items():
-            connection.putheader(name, value.encode("latin-1", "replace"))
-        connection.putheader("Content-Length", str(len(wire.body)))
-        connection.endheaders(wire.body)
-        answer = connection.getresponse()
-        return Reply(answer.status, answer.read(1 << 20), {key.lower(): value for key, value in answer.getheaders()})
-    except TimeoutError:
-        return Reply(0, b"", {}, f"no answer in {PATIENCE_S:g} s")
-    except (http.client.InvalidURL, ValueError) as problem:
-        return Reply(-1, b"", {}, str(problem))  # our own client refuses to send it
-    except (http.client.HTTPException, OSError) as problem:
-        return Reply(0, b"", {}, f"{type(problem).__name__}: {problem}")
-    finally:
-        connection.close()
+class Sender:
+    """Sends requests, one after the other, and says what came back. Connections are kept as SDKs keep them."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._kept: http.client.HTTPConnection | None = None
+
+    def send(self, wire: Wire, *, alone: bool = False) -> Reply:
+        """`alone`: on a connection of its own. What went wrong on a kept connection is tried once more on a new one: the
+        server may have closed it meanwhile."""
+        if len(wire.path) > MAX_PATH:
+            return Reply(-1, b"", {}, "the request line is too long")
+        if alone or self._kept is None:
+            self.close()
+            return self._once(
+                wire, http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE_S), keep=not alone
+            )
+        kept, self._kept = self._kept, None
+        reply = self._once(wire, kept, keep=True)
+        return self.send(wire) if reply.status == 0 and not reply.late else reply
+
+    def _once(self, wire: Wire, connection: http.client.HTTPConnection, *, keep: bool) -> Reply:
+        begun = time.monotonic()
+        try:
+            connection.putrequest(wire.method, wire.path, skip_host="Host" in wire.headers, skip_accept_encoding=True)
+            for name, value in wire.headers.items():
+                connection.putheader(name, value.encode("latin-1", "replace"))
+            connection.putheader("Content-Length", str(len(wire.body)))
+            connection.endheaders(wire.body)
+            answer = connection.getresponse()
+            body = answer.read(1 << 20)
+            if keep and not answer.will_close and answer.isclosed():
+                self._kept, connection = connection, None  # type: ignore[assignment]
+            headers = {key.lower(): value for key, value in answer.getheaders()}
+            return Reply(answer.status, body, headers, seconds=time.monotonic() - begun)
+        except TimeoutError:
+            return Reply(0, b"", {}, f"no answer in {PATIENCE_S:g} s", late=True)
+        except (http.client.InvalidURL, ValueError) as problem:
+            return Reply(-1, b"", {}, str(problem))  # our own client refuses to send it
+        except (http.client.HTTPException, OSError) as problem:
+            return Reply(0, b"", {}, f"{type(problem).__name__}: {problem}")
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def close(self) -> None:
+        """Let go of the kept connection."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None

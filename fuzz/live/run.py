@@ -1,0 +1,362 @@
+"""One run against one server: valid requests, broken ones, forged ones, front doors; what broke, and how to repeat it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import re
+import tempfile
+import threading
+import time
+import urllib.parse
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any
+
+import botocore.parsers
+import botocore.session
+import psutil
+
+from freehold.testing import Freehold
+from fuzz.live import doors, growth
+from fuzz.live.attacks import Attacks
+from fuzz.live.prologue import Prologue
+from fuzz.live.sending import PATIENCE_S, Clients, Reply, Sender, Wire, damaged
+from fuzz.live.values import Memory, Values, broken
+
+ACCOUNT = "000000000000"
+LEFT_OUT = {("logs", "StartLiveTail"): "an answer without end"}
+UNSIGNED = {"sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"}
+"""Answered without a signature, on AWS too: they bring a token of another kind."""
+AGAIN = 400
+"""Requests after which the prologue runs again: what was deleted is made anew."""
+WARM = 0.25
+"""Part of a run after which growth counts."""
+PATIENT = {
+    "sqs:ReceiveMessage": 20.0,
+    "lambda:Invoke": 15.0,
+    "lambda:InvokeWithResponseStream": 15.0,
+    "lambda:InvokeAsync": 15.0,
+}
+"""Seconds that these may take by themselves: long polls, functions."""
+SLOW_S = 10.0
+"""A reply that comes later is a hang."""
+KEPT = 400
+"""Requests before a finding that its reproducer holds."""
+NEIGHBOUR_S = 5.0
+"""How late a neighbour's function may answer while a hostile one runs."""
+OTHERWISE = (501, 503)
+"""Refusals by name, and of what is there in excess."""
+
+
+class Live:
+    """One run."""
+
+    def __init__(
+        self, server: Freehold, data: Path, seed: int, services: list[str], work: Path, *, guarded: bool
+    ) -> None:
+        parts = urllib.parse.urlsplit(server.url)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._server, self._data, self._work, self._guarded, self._seed = server, data, work, guarded, seed
+        key, secret = _credentials(server.said) if guarded else (ACCOUNT, "test")
+        self._seeded, self._memory = random.Random(seed), Memory()
+        self._values = Values(self._seeded, self._memory)
+        self._clients, self._sender = Clients(server.url, key, secret), Sender(self._host, self._port)
+        self._attacks = Attacks(self._clients, key, secret, self._seeded)
+        self.prologue = Prologue(server.url, self._memory, key=key, secret=secret, account=ACCOUNT)
+        self._services = services
+        self._operations: list[tuple[str, Any]] = []
+        self._past: deque[Wire] = deque(maxlen=KEPT)
+        self.statuses: Counter[int] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.findings: dict[str, str] = {}
+        self.answered: set[str] = set()
+        self.tried: set[str] = set()
+        self.slowest = (0.0, "")
+
+    def run(self, seconds: float, progress: Any) -> None:
+        """Until the time is over or the server is gone."""
+        process = psutil.Process(self._server.process.pid)
+        begun = time.monotonic()
+        self.prologue.run()
+        if self.prologue.refused and not self._services:
+            self.findings["prologue"] = f"the prologue was refused: {self.prologue.refused}"
+        self._operations = _operations(self._services)
+        neighbour = Neighbour(self.prologue)
+        neighbour.start()
+        before, told = None, begun
+        while (now := time.monotonic()) < begun + seconds and self._server.process.poll() is None:
+            if before is None and now > begun + seconds * WARM:
+                before = growth.held(process, self._data)
+            if now > told + 60:
+                told = now
+                progress(f"{now - begun:.0f} s: {self.summary()}; {growth.held(process, self._data)}")
+            self.step()
+        neighbour.stop()
+        if self._server.process.poll() is not None:
+            self.findings["ended"] = f"the server ended with {self._server.process.returncode}"
+            self._keep("ended")
+            return
+        for text in (
+            *growth.judge(before or growth.held(process, self._data), growth.held(process, self._data), self.successes),
+            *neighbour.late,
+        ):
+            self.findings[text] = text
+        if self.successes == 0:
+            self.findings["nothing"] = "not one request succeeded: nothing was tested"
+
+    @property
+    def successes(self) -> int:
+        return sum(count for status, count in self.statuses.items() if 200 <= status < 300)
+
+    def summary(self) -> str:
+        """What was done, in one line."""
+        total = sum(self.statuses.values())
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.kinds.items()))
+        return (
+            f"{total:,} requests ({kinds}), {len(self.answered)} of {len(self.tried)} operations succeeded at least once, "
+            f"slowest {self.slowest[0]:.1f} s ({self.slowest[1]}): {dict(sorted(self.statuses.items()))}, "
+            f"{len(self.findings)} findings"
+        )
+
+    # --- steps
+
+    def step(self) -> None:
+        """One request of some kind."""
+        seeded = self._seeded
+        if sum(self.statuses.values()) % AGAIN == AGAIN - 1:
+            self.prologue.run()
+        kind = seeded.random()
+        if kind < 0.06 and not self._services:
+            self._door()
+        elif kind < 0.08:
+            data, reply = doors.raw(self._host, self._port, seeded)
+            self._judge("raw bytes", Wire("", "", {}, data), reply, "raw")
+        elif self._guarded and kind < 0.55:
+            self._attack()
+        else:
+            self._call()
+
+    def _call(self) -> None:
+        seeded = self._seeded
+        service, operation = seeded.choice(self._operations)
+        self._values.service = service
+        value = self._values.structure(operation.input_shape) if operation.input_shape else {}
+        kind = seeded.random()
+        try:
+            sent = broken(value, seeded) if kind > 0.6 else value
+            wire = self._clients.request(service, operation, sent)
+        except Exception:  # noqa: BLE001 the SDK itself cannot write this input: nothing to send
+            return
+        if alone := kind > 0.9:
+            wire = damaged(wire, seeded)
+        name = f"{service}:{operation.name}"
+        self.tried.add(name)
+        reply = self._sender.send(wire, alone=alone)
+        what = "damaged" if alone else "broken" if kind > 0.6 else "valid"
+        if self._judge(name, wire, reply, what) and 200 <= reply.status < 300:
+            self.answered.add(name)
+            self._learn(service, operation, sent, reply)
+
+    def _attack(self) -> None:
+        service, operation = self._seeded.choice(self._operations)
+        name = f"{service}:{operation.name}"
+        self._values.service = service
+        value = self._values.structure(operation.input_shape) if operation.input_shape else {}
+        try:
+            made = self._attacks.make(service, operation, value)
+        except Exception:  # noqa: BLE001 the SDK itself cannot write this input: nothing to send
+            return
+        if made is None:
+            return
+        kind, wire = made
+        reply = self._sender.send(wire, alone=self._seeded.random() < 0.3)
+        if self._judge(name, wire, reply, kind) and 0 < reply.status < 400 and name not in UNSIGNED:
+            self._find(f"{name} answered {reply.status} to a request that is {kind}", wire, reply)
+
+    def _door(self) -> None:
+        kind, wire = doors.Doors(self.prologue.doors, self._port, self._seeded).make()
+        reply = self._sender.send(wire, alone=True)
+        if (
+            self._judge(f"door {kind}", wire, reply, "door")
+            and self._guarded
+            and kind in ("control", "bucket")
+            and 0 < reply.status < 400
+        ):
+            path = wire.path.partition("?")[0].rstrip("/")
+            open_to_all = wire.method == "OPTIONS" or path in ("/_freehold/health", "/_freehold")
+            if not open_to_all:
+                self._find(f"door {kind} answered {reply.status} to a request without a signature", wire, reply)
+
+    # --- judging
+
+    def _judge(self, name: str, wire: Wire, reply: Reply, kind: str) -> bool:
+        """Is the reply one that may come? What may not is kept."""
+        self.statuses[reply.status] += 1
+        self.kinds[kind] += 1
+        if reply.status == -1:
+            return False
+        self._past.append(wire)
+        if reply.seconds > self.slowest[0]:
+            self.slowest = (reply.seconds, name)
+        if reply.status == 0:
+            self._find(f"{name}: {reply.problem}", wire, reply)
+            return False
+        # What a function made of it is the function's: a gateway says 502 and 504 of it.
+        gateway = name.startswith("door ") and reply.status in (502, 504)
+        if reply.status >= 500 and reply.status not in OTHERWISE and not gateway:
+            self._find(f"{name} answered {reply.status}", wire, reply)
+            return False
+        if reply.seconds > PATIENT.get(name, SLOW_S):
+            self._find(f"{name} took long", wire, reply)
+        return True
+
+    def _find(self, what: str, wire: Wire, reply: Reply) -> None:
+        if what in self.findings:
+            return
+        answer = f"{reply.status} after {reply.seconds:.1f} s {reply.body[:300]!r}"
+        self.findings[what] = f"{what}: {wire.method} {wire.path[:300]} {_shown(wire)} -> {answer}"
+        self._keep(what)
+
+    def _keep(self, what: str) -> None:
+        requests = [
+            {"method": w.method, "path": w.path, "headers": w.headers, "body": base64.b64encode(w.body).decode()}
+            for w in self._past
+        ]
+        path = self._work / f"live-{len(self.findings)}.json"
+        kept = {
+            "live": {"guarded": self._guarded, "seed": self._seed},
+            "requests": requests,
+            "finding": self.findings[what],
+        }
+        path.write_text(json.dumps(kept))
+        self.findings[what] += f"\n  ./dev fuzz --replay {path}"
+
+    def _learn(self, service: str, operation: Any, sent: Any, reply: Reply) -> None:
+        self._memory.learn({k: v for k, v in sent.items() if isinstance(v, str) and len(v) < 200}, service=service)
+        if operation.output_shape is None or operation.has_streaming_output or operation.has_event_stream_output:
+            return
+        parser = botocore.parsers.create_parser(operation.service_model.resolved_protocol)
+        response = {"status_code": reply.status, "headers": reply.headers, "body": reply.body}
+        try:
+            parsed = parser.parse(response, operation.output_shape)
+        except Exception as problem:  # noqa: BLE001 an answer that boto3 cannot read is a finding, whatever it raises
+            name = f"{service}:{operation.name}"
+            self._find(
+                f"{name} answered what botocore cannot read: {type(problem).__name__}", Wire("", "", {}, b""), reply
+            )
+            return
+        self._memory.learn(parsed, service=service)
+
+
+class Neighbour(threading.Thread):
+    """Invokes a plain function while a hostile one garbles its own Runtime API: the first must keep its pace."""
+
+    def __init__(self, prologue: Prologue) -> None:
+        super().__init__(daemon=True)
+        self._prologue, self._ended = prologue, threading.Event()
+        self.late: list[str] = []
+        self.waits: list[float] = []
+
+    def run(self) -> None:
+        client = self._prologue.client("lambda")
+        while not self._ended.wait(1.0):
+            try:
+                client.invoke(FunctionName="hostile", InvocationType="Event", Payload=b"{}")
+                begun = time.monotonic()
+                answer = client.invoke(FunctionName="fuzz:fuzz", Payload=b'{"a": 1}')
+                answer["Payload"].read()
+            except Exception:  # noqa: BLE001 random requests delete, throttle and break the function
+                continue
+            waited = time.monotonic() - begun
+            self.waits.append(waited)
+            if waited > NEIGHBOUR_S:
+                self.late.append(f"a neighbour of the hostile function waited {waited:.1f} s")
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join(PATIENCE_S)
+
+
+def _shown(wire: Wire) -> str:
+    headers = {
+        name: value[:120]
+        for name, value in wire.headers.items()
+        if name not in ("User-Agent", "Authorization", "X-Amz-Date")
+    }
+    return f"{headers} {wire.body[:500]!r}"
+
+
+def _credentials(said: str) -> tuple[str, str]:
+    found = re.search(r"AWS_ACCESS_KEY_ID=(\S+)\s+export AWS_SECRET_ACCESS_KEY=(\S+)", said)
+    if found is None:
+        raise SystemExit("the guarded server did not show its root credentials")
+    return found[1], found[2]
+
+
+def _operations(services: list[str]) -> list[tuple[str, Any]]:
+    session, found, works = botocore.session.get_session(), [], _offered()
+    for service in services or works:
+        model = session.get_service_model(service)
+        names = works[service]["works"] or works[service]["missing"]
+        # A few that are refused by name, too: the refusal must hold whatever the input is.
+        names = [*names, *works[service]["missing"][: len(names) // 20]]
+        found += [(service, model.operation_model(name)) for name in names if (service, name) not in LEFT_OUT]
+    return found
+
+
+def _offered() -> dict[str, Any]:
+    """Which operations this checkout works, by service: a guarded server tells nobody."""
+    from freehold.front.control import services
+    from freehold.front.offer import Offer
+    from freehold.node.assemble import manifests
+
+    return services(Offer(manifests()))
+
+
+def fuzz(seconds: float, seed: int, services: list[str], work: Path, *, guarded: bool) -> bool:
+    """Fuzz a server of its own and say what broke; whether anything did."""
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="freehold-fuzz-") as directory:
+        data = Path(directory)
+        data.chmod(0o711)
+        server = _server(data / "data", seed, guarded=guarded)
+        with server:
+            live = Live(server, data / "data", seed, services, work, guarded=guarded)
+            live.run(seconds, lambda text: print(text, flush=True))
+    for finding in live.findings.values():
+        print(finding)
+    print(live.summary(), flush=True)
+    return bool(live.findings)
+
+
+def _server(data: Path, seed: int, *, guarded: bool) -> Freehold:
+    """Open servers draw their ids from the seed, so that requests find the same things again; guarded ones take no seed."""
+    return Freehold(data=data, seed=None if guarded else seed or 1, flags=("--guarded",) if guarded else ())
+
+
+def replay(path: Path) -> bool:
+    """Send the requests of a reproducer to a new server; prints the last answers. True where nothing is wrong."""
+    kept = json.loads(path.read_text())
+    about, fine = kept["live"], True
+    with tempfile.TemporaryDirectory(prefix="freehold-fuzz-") as directory:
+        Path(directory).chmod(0o711)
+        with _server(Path(directory) / "data", about["seed"], guarded=about["guarded"]) as server:
+            parts = urllib.parse.urlsplit(server.url)
+            key, secret = _credentials(server.said) if about["guarded"] else (ACCOUNT, "test")
+            Prologue(server.url, Memory(), key=key, secret=secret, account=ACCOUNT).run()
+            sender = Sender(parts.hostname or "", parts.port or 0)
+            for request in kept["requests"]:
+                if not request["method"]:
+                    continue
+                wire = Wire(request["method"], request["path"], request["headers"], base64.b64decode(request["body"]))
+                reply = sender.send(wire, alone=True)
+                if reply.status == 0 or (reply.status >= 500 and reply.status not in OTHERWISE):
+                    fine = False
+                    print(
+                        f"{wire.method} {wire.path[:200]} {_shown(wire)}\n"
+                        f"-> {reply.status} {reply.problem} {reply.body[:500]!r}"
+                    )
+    print(f"was: {kept['finding'][:600]}\n{'nothing went wrong' if fine else 'it went wrong again'}")
+    return fine
