@@ -8,11 +8,10 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-import botocore.config
 import botocore.exceptions
-import botocore.session
 
 from fuzz.live.functions import ECHO, HOSTILE
+from fuzz.live.sending import Clients
 from fuzz.live.values import Memory
 
 ROLE = "arn:aws:iam::000000000000:role/fuzz"
@@ -30,30 +29,17 @@ Answer = dict[str, Any]
 class Prologue:
     """Makes one thing of every kind. What is there already is left; `again` makes what was deleted anew."""
 
-    def __init__(self, url: str, memory: Memory, *, key: str, secret: str, account: str) -> None:
-        self._url, self._memory, self._account = url, memory, account
-        self._key, self._secret = key, secret
-        self._clients: dict[str, Any] = {}
+    def __init__(self, clients: Clients, memory: Memory, *, account: str) -> None:
+        self._clients, self._memory, self._account = clients, memory, account
         self.doors: dict[str, str] = {}
         """Front doors by kind: `http`, `rest`, `url`, `bucket`."""
         self.refused: dict[str, str] = {}
         """Operations that were refused though they should not be: a prologue that makes nothing finds nothing."""
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of the fuzzed account."""
-        if service not in self._clients:
-            session = botocore.session.Session()
-            session.set_credentials(self._key, self._secret)
-            config = botocore.config.Config(
-                retries={"max_attempts": 0}, read_timeout=30, s3={"addressing_style": "path"}
-            )
-            self._clients[service] = session.create_client(service, "us-east-1", endpoint_url=self._url, config=config)
-        return self._clients[service]
-
     def do(self, service: str, operation: str, **request: Any) -> Answer:
         """One call; what it answers and what it was asked are remembered. {} where it was refused."""
         try:
-            answer: Answer = getattr(self.client(service), operation)(**request)
+            answer: Answer = getattr(self._clients.of(service), operation)(**request)
         except botocore.exceptions.ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             there = any(

@@ -63,6 +63,7 @@ class Clients:
                     inject_host_prefix=False,
                     s3={"addressing_style": "path"},
                     retries={"max_attempts": 0},
+                    read_timeout=60,
                 ),
             )
         return self._clients[service]
