@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freehold import __version__
 from freehold.front.app import App
 from freehold.front.calls import InternalCalls
 from freehold.front.offer import Offer
@@ -110,7 +111,9 @@ async def assemble(
     clock = await _clock(store, manual=manual, start_ms=start_ms)
     ids = Ids() if seed is None else SeededIds(seed)
     tasks = Tasks()
-    duties = Duties(store, clock, tasks, Members(store, clock, home=_home(settings), url=settings.url))
+    duties = Duties(
+        store, clock, tasks, Members(store, clock, home=_home(settings), url=settings.url, terms=_terms(settings))
+    )
     backend, keep_s = backend_of(blobs, clock, ids.of("object store"))
     own = None if settings.ephemeral else settings.data / "blobs"
     runtime: FunctionRuntime = Pool(
@@ -162,6 +165,12 @@ async def _clock(store: Store, *, manual: bool, start_ms: int | None) -> Clock:
 def _home(settings: Settings) -> str:
     """The data directory and its host: one process at a time has it open."""
     return "" if settings.ephemeral else f"{socket.gethostname()}:{settings.data.absolute()}"
+
+
+def _terms(settings: Settings) -> str:
+    """What the nodes of one store have to agree on."""
+    mode = "guarded" if settings.guarded else "open"
+    return f"version {__version__}, {mode}, account {settings.default_account}, region {settings.default_region}"
 
 
 async def _start(platform: Platform, listed: list[Manifest]) -> None:

@@ -63,7 +63,8 @@ async def open_store(config: Config, data: Path) -> Store:
 
         return MemoryStore(Ids())
     if config.store:
-        return await _open_postgres(config.store, data, alone=config.manual)  # time that stands is one process's
+        # Time that stands is one process's, and so are ids that a seed decides.
+        return await _open_postgres(config.store, data, alone=config.manual or bool(config.seed))
     from freehold.store.sqlite import SqliteStore
 
     return SqliteStore.open(data)

@@ -144,6 +144,8 @@ class Duty:
                     self.lease = None
                 self._duties.nudge()
                 return
+            except StoreError as problem:
+                log.warning("duty %s begins again: %s", self.name, problem)
             except Exception:
                 log.exception("duty %s failed; it begins again", self.name)
             pause = RESTART_FIRST_S if loop.time() - begun > RESTART_MOST_S else pause
@@ -222,7 +224,7 @@ class Duties:
 
     async def start(self, *, background: bool = True) -> None:
         """Join the others. Duties may be declared before; their work begins once this node has them. Without `background`
-        nothing happens but by `turn` (tests). Raises ClocksDiffer."""
+        nothing happens but by `turn` (tests). Raises NotOneOfThem."""
         if self.members.alone:
             return
         await self.members.meet()

@@ -33,8 +33,8 @@ MOST_APART_MS = 60_000
 """Nodes whose clocks are further apart do not work together."""
 
 
-class ClocksDiffer(StoreError):
-    """This host's clock and those of the other nodes are too far apart."""
+class NotOneOfThem(StoreError):
+    """This node cannot work with those that live: its clock, its version or its mode is another."""
 
 
 class MemberRow(msgspec.Struct, frozen=True, array_like=True):
@@ -47,6 +47,8 @@ class MemberRow(msgspec.Struct, frozen=True, array_like=True):
     """Wall time, for people."""
     now_ms: int = 0
     """Service time when the row was written."""
+    terms: str = ""
+    """What all nodes have to agree on."""
 
 
 class _Seen:
@@ -61,12 +63,12 @@ class _Seen:
 class Members:
     """This node and the others."""
 
-    def __init__(self, store: Store, clock: Clock, *, home: str = "", url: str = "") -> None:
+    def __init__(self, store: Store, clock: Clock, *, home: str = "", url: str = "", terms: str = "") -> None:
         self.id = Ids().hex(16)
         """This process; never the same twice, whatever the seed."""
         self.alone = not is_shared(store)
         self._store, self._clock = store, clock
-        self._row = MemberRow(0, home or self.id, url, clock.wall())
+        self._row = MemberRow(0, home or self.id, url, clock.wall(), 0, terms)
         self._others: dict[str, _Seen] = {}
         self._beaten = self._looked = clock.monotonic()
         self._joined = False
@@ -100,19 +102,32 @@ class Members:
         return self._beaten
 
     async def meet(self) -> None:
-        """Before the first beat: refuse to join those whose time is another. Raises ClocksDiffer."""
+        """Before the first beat: do not join those with whom it cannot work. Raises NotOneOfThem."""
         before = await self._store.read(read_members)
-        if all(abs(self._behind(row)) <= MOST_APART_MS or row.home == self._row.home for row in before.values()):
+        if not any(self._trouble(row) for row in before.values()):
             return
-        await asyncio.sleep(2 * BEAT_S)  # whose row still moves then lives, and its time is news
+        await asyncio.sleep(2 * BEAT_S)  # whose row still moves then lives; the others are of the past
         for id, row in (await self._store.read(read_members)).items():
-            apart = self._behind(row)
-            if id in before and row.beat != before[id].beat and abs(apart) > MOST_APART_MS:
-                side = "behind" if apart > 0 else "ahead of"
-                raise ClocksDiffer(
-                    f"this host's clock is {abs(apart) / 1000:.0f} s {side} that of the node at {row.url}; nodes share "
-                    "their time: set both clocks (NTP)"
-                )
+            if id in before and row.beat != before[id].beat and (trouble := self._trouble(row)):
+                raise NotOneOfThem(trouble)
+
+    def _trouble(self, row: MemberRow) -> str:
+        """Why this node could not work with that one; empty: it could."""
+        if row.home == self._row.home:
+            return ""
+        if row.terms != self._row.terms:
+            return (
+                f"the node at {row.url} runs with {row.terms}, this one with {self._row.terms}: nodes that share a store "
+                "agree on them; stop the others first, or change this one"
+            )
+        apart = self._behind(row)
+        if abs(apart) <= MOST_APART_MS:
+            return ""
+        side = "behind" if apart > 0 else "ahead of"
+        return (
+            f"this host's clock is {abs(apart) / 1000:.0f} s {side} that of the node at {row.url}; nodes share "
+            "their time: set both clocks (NTP)"
+        )
 
     def _behind(self, row: MemberRow) -> int:
         """By how much (ms) this node's service time is behind what a row says; below zero: ahead of it."""

@@ -32,7 +32,7 @@ class Cut:
     def __getattr__(self, name):
         return getattr(self.store, name)
 
-    async def transact(self, body, *, lane=None):
+    async def transact(self, body, *, lane=None, early=False):
         if self.cut:
             raise StoreError("cut off")
         return await self.store.transact(body)

@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import pytest
 
 from freehold.kit.clock import ManualClock, SystemClock
@@ -7,7 +8,7 @@ from freehold.kit.ids import Ids
 from freehold.store.memory import MemoryStore
 from freehold.work.duties import Duties, preferred
 from freehold.work.leases import LeaseLost
-from freehold.work.members import BEAT_S, TTL_S, ClocksDiffer, read_members
+from freehold.work.members import BEAT_S, TTL_S, NotOneOfThem, read_members
 from freehold.work.tasks import Tasks
 from tests.support import memory_store
 from tests.work.cluster import Cluster, Node, settled
@@ -349,7 +350,7 @@ def test_nodes_agree_on_the_time_of_the_one_that_is_furthest():
     asyncio.run(main())
 
 
-def test_a_node_whose_clock_is_far_from_that_of_living_ones_does_not_join(monkeypatch):
+def test_a_node_whose_clock_or_terms_are_not_those_of_living_ones_does_not_join(monkeypatch):
     monkeypatch.setattr("freehold.work.members.BEAT_S", 0.05)
 
     async def main():
@@ -371,8 +372,12 @@ def test_a_node_whose_clock_is_far_from_that_of_living_ones_does_not_join(monkey
         for skew, words in ((90_000, "90 s ahead of"), (-90_000, "90 s behind")):
             clock = SystemClock()
             clock._ahead_ms = skew
-            with pytest.raises(ClocksDiffer, match=words):
+            with pytest.raises(NotOneOfThem, match=words):
                 await Node(store, clock).duties.start(background=False)
+        other = Node(store, SystemClock())
+        other.duties.members._row = msgspec.structs.replace(other.duties.members._row, terms="version 2")
+        with pytest.raises(NotOneOfThem, match="this one with version 2"):
+            await other.duties.start(background=False)
         beats.cancel()
 
     asyncio.run(main())
