@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from soak import drawing, judging, report, samples
-from soak.judging import Verdict
+from soak.judging import Latencies, Verdict
 from soak.load import Load, TimedCloud, Watch
 from soak.mix import mixed
 from soak.samples import Observer, Rows, Sample
@@ -34,6 +34,7 @@ class Run:
         self.load: Load | None = None
         self.wrong: list[str] = []
         self.verdicts: list[Verdict] = []
+        self.read_again: Latencies = {}
 
     def hold(self, server: Server, data: Path, given: argparse.Namespace) -> None:
         """Load the server for so long, and look at it every few seconds."""
@@ -80,27 +81,44 @@ class Run:
         output.mkdir(parents=True, exist_ok=True)
         (output / "samples.csv").write_text(samples.table(self.taken))
         (output / "rows.csv").write_text(report.rows_table(self.rows))
-        (output / "latency.csv").write_text(report.latency_table(self.watch.minutes))
+        (output / "latency.csv").write_text(report.latency_table(self.latencies))
         if self.load is not None:
-            (output / "problems.json").write_text(json.dumps(self.load.problems, indent=1))
+            (output / "problems.json").write_text(json.dumps([self.load.problems, self.wrong], indent=1))
+
+    @property
+    def latencies(self) -> Latencies:
+        """By minute and operation."""
+        return self.read_again or self.watch.by_minute()
 
     def judge(self) -> None:
         """By the rules of soak.judging."""
-        self.verdicts = judging.judge_samples(self.taken) + judging.judge_rows(self.rows)
-        self.verdicts += judging.judge_latency(self.watch.minutes, self.taken)
-        self.wrong = [f"{each.title}: {each.said}" for each in self.verdicts if not each.flat] + self.wrong
+        self.verdicts = judging.judge_samples(self.taken) + judging.judge_work(self.taken)
+        self.verdicts += judging.judge_rows(self.rows, self.taken) + judging.judge_latency(self.latencies, self.taken)
 
-    def draw(self, output: Path) -> None:
-        """Three pictures."""
+    def conclude(self, output: Path) -> bool:
+        """Judge, write, draw, say; whether all is well."""
+        self.judge()
+        wrong = [f"{each.title}: {each.said}" for each in self.verdicts if not each.flat] + self.wrong
         (output / "server.svg").write_text(drawing.svg(drawing.sample_strips(self.taken)))
         (output / "rows.svg").write_text(drawing.svg(drawing.row_strips(self.rows)))
-        (output / "latency.svg").write_text(drawing.svg(drawing.latency_strips(self.watch.minutes)))
+        (output / "latency.svg").write_text(drawing.svg(drawing.latency_strips(self.latencies)))
+        (output / "RESULTS.md").write_text(report.document(self.taken, self.latencies, self.verdicts, wrong))
+        print("flat" if not wrong else "NOT FLAT:\n" + "\n".join(wrong))
+        return not wrong
 
 
 def _verified(workloads: Sequence[Workload]) -> list[str]:
     return [
         f"{workload.name}: {line}" for workload in workloads for line in workload.verify(workload.ledger, patience=60)
     ]
+
+
+def again(directory: Path) -> Run:
+    """A run that has been, from its tables."""
+    run = Run()
+    run.taken, run.rows, run.read_again = report.read(directory)
+    _, run.wrong = json.loads((directory / "problems.json").read_text())
+    return run
 
 
 def arguments() -> argparse.Namespace:
@@ -111,6 +129,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=float, default=5.0, help="seconds between samples")
     parser.add_argument("--output", type=Path, default=HERE / "results", help="directory of tables and pictures")
     parser.add_argument("--data", type=Path, help="directory to use and to leave there (default: one that goes)")
+    parser.add_argument("--judge", type=Path, metavar="DIR", help="run nothing: judge the tables of DIR once more")
     parser.add_argument("--plant", choices=PLANTS, help="leak this on purpose: the run has to fail, and to name it")
     parser.add_argument("--tracemalloc", type=int, default=0, metavar="FRAMES", help="what holds memory (slow)")
     return parser.parse_args()
@@ -119,6 +138,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Hold the load and judge."""
     given = arguments()
+    if given.judge is not None:
+        sys.exit(not again(given.judge).conclude(given.judge))
     where = Path(tempfile.mkdtemp(prefix="freehold-soak-"))
     where.chmod(0o711)
     run, data = Run(), given.data or where / "data"
@@ -128,12 +149,8 @@ def main() -> None:
             run.hold(server, data, given)
     finally:
         shutil.rmtree(where, ignore_errors=True)
-    run.judge()
     run.write(given.output)
-    run.draw(given.output)
-    (given.output / "RESULTS.md").write_text(report.document(run.taken, run.watch.minutes, run.verdicts, run.wrong))
-    print("flat" if not run.wrong else "NOT FLAT:\n" + "\n".join(run.wrong))
-    sys.exit(bool(run.wrong))
+    sys.exit(not run.conclude(given.output))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soak.judging import Latencies
-from soak.samples import Rows, Sample, percentiles
+from soak.samples import Rows, Sample
 
 WIDTH, HEIGHT, GAP, MARGIN, COLUMNS = 400, 76, 40, 14, 2
 POINTS = 130
@@ -50,13 +50,12 @@ def sample_strips(samples: Sequence[Sample]) -> list[Strip]:
 def latency_strips(latencies: Latencies, most: int = 24) -> list[Strip]:
     """p50 and p99 by minute of the operations that were called most."""
     calls: dict[str, int] = {}
-    for (_, operation), values in latencies.items():
-        calls[operation] = calls.get(operation, 0) + len(values)
+    for (_, operation), minute in latencies.items():
+        calls[operation] = calls.get(operation, 0) + minute.calls
     strips = []
     for operation in sorted(sorted(calls, key=lambda each: -calls[each])[:most]):
-        minutes = sorted((minute, values) for (minute, name), values in latencies.items() if name == operation)
-        points = [(minute * 60.0, percentiles(values)) for minute, values in minutes]
-        lines = {name: [(at, pair[place]) for at, pair in points] for place, name in enumerate(("p50", "p99"))}
+        points = [(minute * 60.0, found) for (minute, name), found in sorted(latencies.items()) if name == operation]
+        lines = {"p50": [(at, found.p50) for at, found in points], "p99": [(at, found.p99) for at, found in points]}
         strips.append(Strip(f"{operation}, ms by minute ({calls[operation]} calls)", lines))
     return strips
 

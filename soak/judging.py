@@ -11,8 +11,9 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from soak.samples import Rows, Sample, percentiles
+from soak.samples import Rows, Sample
 
 SETTLED_S = 20 * 60.0
 """A shorter run has not warmed up: its bounds are WARMING times as wide."""
@@ -29,15 +30,17 @@ class Rule:
     share: float = 0.0
     most: float | None = None
     """It never passes this."""
+    per_process: float = 0.0
+    """As much more for every process of functions by which there are more."""
 
 
 RULES = (
     Rule("rss_mb", "resident memory of the server, MB", 3.0, 0.05),
     Rule("pss_mb", "proportional memory of the server, MB", 3.0, 0.05),
     Rule("functions_mb", "memory of the functions, MB", 40.0, 0.10),
-    Rule("functions", "processes of functions", 4.0, 0.05),
-    Rule("files", "open files", 8.0),
-    Rule("sockets", "open sockets", 8.0),
+    Rule("functions", "processes of functions", 8.0, 0.10),
+    Rule("files", "open files", 8.0, per_process=3.0),
+    Rule("sockets", "open sockets", 8.0, per_process=2.0),
     Rule("threads", "threads", 1.0),
     Rule("tasks", "tasks of the event loop", 8.0),
     Rule("wal_mb", "write-ahead log, MB", 4.0, most=32.0),
@@ -79,12 +82,27 @@ FASTER = 1.35
 
 P50_FACTOR, P50_NOISE_MS = 1.35, 3.0
 P99_FACTOR, P99_NOISE_MS = 1.75, 25.0
-"""The median over the minutes of the last third may be so many times that of the second third, and so much more. Where the
-machine itself was slower (`machine_ms`), as much more is allowed."""
+"""What an operation's latency in the last third may be of that in the second third, and so much more (see judge_latency)."""
+TOO_BUSY = 2.0
+"""Where the machine itself became so many times slower, single operations are not judged."""
 ENOUGH = 10
 """Calls in a minute for its percentiles to count."""
+WORK_SHARE = 0.15
+"""The server's processor time for a thousand calls may rise by this share of its level in the second half."""
 
-Latencies = Mapping[tuple[int, str], Sequence[float]]
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """The calls of one operation in one minute; percentiles and the worst in milliseconds."""
+
+    calls: int
+    p50: float
+    p99: float
+    most: float
+
+
+Latencies = Mapping[tuple[int, str], Minute]
+"""By minute and operation."""
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
@@ -112,11 +130,16 @@ class Verdict:
 
 def judge_samples(samples: Sequence[Sample]) -> list[Verdict]:
     """The rules of RULES."""
+
+    def half(series: str) -> tuple[float, float, float]:
+        return second_half([(sample.at_s, float(getattr(sample, series))) for sample in samples])
+
     wide = WARMING if samples[-1].at_s < SETTLED_S else 1.0
+    processes = max(0.0, half("functions")[0])
     verdicts = []
     for rule in RULES:
-        rise, level, length = second_half([(sample.at_s, float(getattr(sample, rule.series))) for sample in samples])
-        bound = (rule.noise + rule.share * level * length / 3600) * wide
+        rise, level, length = half(rule.series)
+        bound = (rule.noise + rule.share * level * length / 3600) * wide + rule.per_process * processes
         said, flat = f"{rise:+.1f} in the second half at {level:.1f} (at most {bound:+.1f})", rise <= bound
         if rule.most is not None:
             highest = max(float(getattr(sample, rule.series)) for sample in samples)
@@ -125,53 +148,96 @@ def judge_samples(samples: Sequence[Sample]) -> list[Verdict]:
     return verdicts
 
 
-def judge_rows(taken: Sequence[tuple[float, Rows]]) -> list[Verdict]:
+def judge_work(samples: Sequence[Sample]) -> list[Verdict]:
+    """Processor time per call: what a busy machine cannot blur, and what rises when something is looked for among more."""
+    minutes: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
+    for before, sample in pairwise(samples):
+        minutes[int(sample.at_s) // 60].append((sample.cpu * (sample.at_s - before.at_s), sample.calls))
+    points = [
+        (minute * 60.0, sum(cpu for cpu, _ in each) * 1e6 / calls)
+        for minute, each in sorted(minutes.items())
+        if (calls := sum(calls for _, calls in each)) > 0
+    ]
+    rise, level, _ = second_half(points)
+    bound = level * WORK_SHARE * (WARMING if samples[-1].at_s < SETTLED_S else 1.0)
+    said = f"{rise:+.0f} µs in the second half at {level:.0f} (at most {bound:+.0f})"
+    return [Verdict("processor time of the server per call", said, rise <= bound)]
+
+
+def judge_rows(taken: Sequence[tuple[float, Rows]], samples: Sequence[Sample]) -> list[Verdict]:
     """Rows by kind: steady, or (KEPT) gathering no faster than before."""
     wide = WARMING if taken[-1][0] < SETTLED_S else 1.0
     kept = KEPT if taken[-1][0] >= SETTLED_S else KEPT | FILLING
     verdicts = []
     for kind in sorted({kind for _, rows in taken for kind in rows}):
         points = [(at_s, float(rows.get(kind, (0, 0))[0])) for at_s, rows in taken]
-        rise, level, length = second_half(points)
-        if kind in kept:
-            verdicts.append(_gathering(kind, points, kept[kind], wide))
+        why = kept.get(kind) or kept.get(kind.partition("/")[0])
+        if why is not None:
+            verdicts.append(_gathering(kind, points, samples, why, wide))
             continue
+        rise, level, length = second_half(points)
         bound = (ROWS_NOISE + ROWS_SHARE * level * length / 3600) * wide
         said = f"{rise:+.0f} in the second half at {level:.0f} (at most {bound:+.0f})"
         verdicts.append(Verdict(f"rows {kind}", said, rise <= bound))
     return verdicts
 
 
-def _gathering(kind: str, points: Sequence[tuple[float, float]], why: str, wide: float) -> Verdict:
-    """Rows that are kept may gather steadily; with fewer than three looks in a quarter there is nothing to compare."""
+def _gathering(
+    kind: str, points: Sequence[tuple[float, float]], samples: Sequence[Sample], why: str, wide: float
+) -> Verdict:
+    """Rows that are kept may gather steadily, by the minute or by the call: what a slower machine does not call, it does
+    not gather. With fewer than three looks in a quarter there is nothing to compare."""
     parts = [_part(points, quarter, 4) for quarter in (2, 3)]
     before, last = (slope(part) * 60 for part in parts)
-    bound = before * FASTER * (1.0 if wide == 1.0 else 2.0) + 3.0 * wide
+    calls = [sum(s.calls for s in samples if part[0][0] < s.at_s <= part[-1][0]) for part in parts]
+    minutes = [max((part[-1][0] - part[0][0]) / 60, 1e-6) for part in parts]
+    busier = (calls[1] / minutes[1]) / max(calls[0] / minutes[0], 1e-6)
+    bound = max(0.0, before) * FASTER * max(1.0, busier) * (1.0 if wide == 1.0 else 2.0) + 3.0 * wide
     said = f"{last:.1f} rows a minute at last, {before:.1f} before (at most {bound:.1f}): {why}"
     return Verdict(f"rows {kind}", said, last <= bound or min(map(len, parts)) < 3)
 
 
 def judge_latency(latencies: Latencies, samples: Sequence[Sample]) -> list[Verdict]:
-    """Every operation that was called often enough; latencies of a busy machine are judged by medians of minutes."""
-    by_operation: defaultdict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    for (minute, operation), values in sorted(latencies.items()):
-        if len(values) >= ENOUGH:
-            by_operation[operation].append((minute * 60.0, *percentiles(values)))
+    """The operations that were called often enough, the last third of the run beside the second.
+
+    A machine that is busy with other things only ever makes calls slower: of a third's minutes the lower quartile counts.
+    How much slower all became (the median of the operations) is judged by the machine's own pace in the same thirds
+    (`machine_ms`, and `judge_work`); each operation is judged by how much slower all became.
+    """
+    end, compared = samples[-1].at_s, []
+    for operation in sorted({operation for _, operation in latencies}):
+        minutes = [
+            (minute * 60.0, found)
+            for (minute, name), found in sorted(latencies.items())
+            if name == operation and found.calls >= ENOUGH
+        ]
+        thirds = [[m for at, m in minutes if third * end / 3 <= at < (third + 1) * end / 3] for third in (1, 2)]
+        if all(thirds):
+            compared.append((operation, thirds))
     pace = [(sample.at_s, sample.machine_ms) for sample in samples]
-    end = samples[-1].at_s
-    before, after = (statistics.median(v for _, v in _part(pace, third, 3, end)) for third in (1, 2))
+    before, after = (_quartile([value for _, value in _part(pace, third, 3, end)]) for third in (1, 2))
     slower = max(1.0, after / max(before, 1e-6))
     verdicts = []
-    for operation, minutes in sorted(by_operation.items()):
-        parts = [[each for each in minutes if third * end / 3 <= each[0] < (third + 1) * end / 3] for third in (1, 2)]
-        if not all(parts):
+    for name, factor, noise in (("p50", P50_FACTOR, P50_NOISE_MS), ("p99", P99_FACTOR, P99_NOISE_MS)):
+        found = [
+            (operation, *(_quartile([getattr(minute, name) for minute in third]) for third in thirds))
+            for operation, thirds in compared
+        ]
+        if not found:
             continue
-        for place, name, factor, noise in ((1, "p50", P50_FACTOR, P50_NOISE_MS), (2, "p99", P99_FACTOR, P99_NOISE_MS)):
-            early, late = (statistics.median(each[place] for each in part) for part in parts)
-            bound = early * factor * slower + noise
+        all_of_them = statistics.median(late / max(early, 1e-6) for _, early, late in found)
+        said = f"{all_of_them:.2f} times (at most {factor * slower:.2f}; the machine itself: {slower:.2f} times)"
+        verdicts.append(Verdict(f"{name} of all operations", said, all_of_them <= factor * slower))
+        for operation, early, late in found if slower <= TOO_BUSY else ():
+            bound = early * factor * max(1.0, all_of_them) + noise
             said = f"{early:.1f} ms in the second third, {late:.1f} in the last (at most {bound:.1f})"
             verdicts.append(Verdict(f"{operation} {name}", said, late <= bound))
     return verdicts
+
+
+def _quartile(values: Sequence[float]) -> float:
+    """The lower one."""
+    return sorted(values)[len(values) // 4]
 
 
 def _part(

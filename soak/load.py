@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from soak.judging import Minute
+from soak.samples import percentiles
 from workloads.base import Workload
 from workloads.cloud import Cloud
 
@@ -25,6 +27,13 @@ class Watch:
         """One call that was answered."""
         self.minutes[int(time.monotonic() - self.began) // 60, operation].append(took_ms)
         self._recent.append(took_ms)
+
+    def by_minute(self) -> dict[tuple[int, str], Minute]:
+        """What is judged and drawn."""
+        return {
+            key: Minute(len(values), *percentiles(values), max(values))
+            for key, values in [(key, list(values)) for key, values in list(self.minutes.items())]
+        }
 
     def recent(self) -> list[float]:
         """Those since this was called last."""

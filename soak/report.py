@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
-from soak.judging import Latencies, Verdict
-from soak.samples import Rows, Sample, percentiles
+from soak.judging import Latencies, Minute, Verdict
+from soak.samples import Rows, Sample
 
 
 def rows_table(taken: Sequence[tuple[float, Rows]]) -> str:
@@ -18,10 +21,25 @@ def rows_table(taken: Sequence[tuple[float, Rows]]) -> str:
 def latency_table(latencies: Latencies) -> str:
     """Comma separated: percentiles of each operation in each minute."""
     lines = []
-    for (minute, operation), values in sorted(latencies.items()):
-        p50, p99 = percentiles(values)
-        lines.append(f"{minute},{operation},{len(values)},{p50:.2f},{p99:.2f},{max(values):.2f}")
+    for (minute, operation), found in sorted(latencies.items()):
+        lines.append(f"{minute},{operation},{found.calls},{found.p50:.2f},{found.p99:.2f},{found.most:.2f}")
     return "\n".join(["minute,operation,calls,p50_ms,p99_ms,max_ms", *lines]) + "\n"
+
+
+def read(directory: Path) -> tuple[list[Sample], list[tuple[float, Rows]], dict[tuple[int, str], Minute]]:
+    """The tables of a run, to judge and draw them once more."""
+    with (directory / "samples.csv").open() as file:
+        samples = [Sample(**{name: float(value) for name, value in row.items()}) for row in csv.DictReader(file)]
+    rows: dict[float, Rows] = {}
+    with (directory / "rows.csv").open() as file:
+        for row in csv.DictReader(file):
+            rows.setdefault(float(row["seconds"]), {})[row["kind"]] = (int(row["rows"]), int(row["bytes"]))
+    latencies = {}
+    with (directory / "latency.csv").open() as file:
+        for row in csv.DictReader(file):
+            numbers = (float(row[name]) for name in ("p50_ms", "p99_ms", "max_ms"))
+            latencies[int(row["minute"]), row["operation"]] = Minute(int(row["calls"]), *numbers)
+    return samples, list(rows.items()), latencies
 
 
 MOMENTS = (1, 5, 15, 30, 45, 60)
@@ -48,15 +66,15 @@ SHOWN = {
 
 def document(samples: Sequence[Sample], latencies: Latencies, verdicts: Sequence[Verdict], wrong: Sequence[str]) -> str:
     """RESULTS.md."""
-    minutes = samples[-1].at_s / 60
-    calls: defaultdict[str, list[float]] = defaultdict(list)
-    for (_, operation), values in latencies.items():
-        calls[operation] += values
-    total = sum(map(len, calls.values()))
+    length = samples[-1].at_s / 60
+    operations: defaultdict[str, list[Minute]] = defaultdict(list)
+    for (_, operation), found in sorted(latencies.items()):
+        operations[operation].append(found)
+    total = sum(found.calls for found in latencies.values())
     lines = [
         "# Load held",
         "",
-        f"`./dev soak`: {minutes:.0f} minutes, {total:,} calls of {len(calls)} operations "
+        f"`./dev soak`: {length:.0f} minutes, {total:,} calls of {len(operations)} operations "
         f"({total / samples[-1].at_s:.0f} a second). " + ("Everything is flat." if not wrong else "**Not flat:**"),
         "",
         *(f"- {line}" for line in wrong),
@@ -77,12 +95,15 @@ def document(samples: Sequence[Sample], latencies: Latencies, verdicts: Sequence
         "",
         "## Operations",
         "",
-        "| operation | calls | p50 ms | p99 ms |",
-        "|---|---:|---:|---:|",
+        "Medians over the minutes of p50 and p99, and the worst call.",
+        "",
+        "| operation | calls | p50 ms | p99 ms | worst ms |",
+        "|---|---:|---:|---:|---:|",
     ]
-    for operation, values in sorted(calls.items()):
-        p50, p99 = percentiles(values)
-        lines.append(f"| {operation} | {len(values)} | {p50:.1f} | {p99:.1f} |")
+    for operation, minutes in sorted(operations.items()):
+        p50, p99 = (statistics.median(getattr(minute, name) for minute in minutes) for name in ("p50", "p99"))
+        calls, worst = sum(minute.calls for minute in minutes), max(minute.most for minute in minutes)
+        lines.append(f"| {operation} | {calls} | {p50:.1f} | {p99:.1f} | {worst:.0f} |")
     return "\n".join(lines) + "\n"
 
 

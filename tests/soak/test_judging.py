@@ -11,6 +11,7 @@ import pytest
 
 from freehold.kit.tuples import pack
 from soak import judging
+from soak.judging import Minute
 from soak.samples import Rows, Sample, kind_of
 
 HOUR = 3600
@@ -64,42 +65,66 @@ def test_a_log_that_passes_its_bound_once_is_named() -> None:
     assert grown(samples(wal_mb=lambda at: 40.0 if at == 1000 else 16.0)) == ["write-ahead log, MB"]
 
 
-def rows(**kinds: Callable[[float], float]) -> list[tuple[float, Rows]]:
-    return [
+def judge_rows(**kinds: Callable[[float], float]) -> list[judging.Verdict]:
+    taken: list[tuple[float, Rows]] = [
         (float(at), {kind: (int(count(at)), 100) for kind, count in kinds.items()}) for at in range(30, HOUR + 1, 30)
     ]
+    return judging.judge_rows(taken, samples())
 
 
 def test_rows_that_the_load_deletes_have_to_go() -> None:
-    found = judging.judge_rows(rows(left=lambda at: at / 10, steady=lambda at: 500 + 20 * math.sin(at)))
+    found = judge_rows(left=lambda at: at / 10, steady=lambda at: 500 + 20 * math.sin(at))
     assert [each.title for each in found if not each.flat] == ["rows left"]
 
 
 def test_rows_with_a_retention_may_gather_but_no_faster_than_before() -> None:
-    assert all(each.flat for each in judging.judge_rows(rows(meter=lambda at: at)))
-    assert not all(each.flat for each in judging.judge_rows(rows(meter=lambda at: at**3 / 1e6)))
+    assert all(each.flat for each in judge_rows(meter=lambda at: at))
+    assert not all(each.flat for each in judge_rows(meter=lambda at: at**3 / 1e6))
 
 
-def latencies(late: float) -> dict[tuple[int, str], list[float]]:
-    return {(minute, "sqs SendMessage"): [2.0 if minute < 40 else late] * 50 for minute in range(60)}
+def latencies(**late: float) -> dict[tuple[int, str], Minute]:
+    """Of ten operations, 2 ms in all minutes; those given are slower in the last 20."""
+    names = [f"s{number}" for number in range(10)]
+    return {
+        (minute, name): Minute(50, took, took * 3, took * 9)
+        for minute in range(60)
+        for name in names
+        if (took := late.get(name, late.get("all", 2.0)) if minute >= 40 else 2.0)
+    }
 
 
-def test_an_operation_that_becomes_slower_is_named() -> None:
-    assert all(each.flat for each in judging.judge_latency(latencies(4.0), samples()))
-    found = judging.judge_latency(latencies(9.0), samples())
-    assert [each.title for each in found if not each.flat] == ["sqs SendMessage p50"]
-    found = judging.judge_latency(latencies(90.0), samples())
-    assert [each.title for each in found if not each.flat] == ["sqs SendMessage p50", "sqs SendMessage p99"]
+def slow(found: list[judging.Verdict]) -> list[str]:
+    return [each.title for each in found if not each.flat]
 
 
-def test_a_machine_that_becomes_slower_excuses_latency_as_much() -> None:
+def test_an_operation_that_becomes_slower_than_others_is_named() -> None:
+    assert slow(judging.judge_latency(latencies(s3=4.0), samples())) == []
+    assert slow(judging.judge_latency(latencies(s3=9.0), samples())) == ["s3 p50"]
+    assert slow(judging.judge_latency(latencies(s3=90.0), samples())) == ["s3 p50", "s3 p99"]
+
+
+def test_all_operations_becoming_slower_is_named_unless_the_machine_is() -> None:
+    slower = latencies(all=9.0)
+    assert slow(judging.judge_latency(slower, samples())) == ["p50 of all operations", "p99 of all operations"]
     busy = samples(machine_ms=lambda at: 2.0 if at < 2400 else 8.0)
-    assert all(each.flat for each in judging.judge_latency(latencies(9.0), busy))
+    assert slow(judging.judge_latency(slower, busy)) == []
 
 
-def test_one_bad_minute_is_no_drift() -> None:
-    bad = latencies(2.0) | {(50, "sqs SendMessage"): [900.0] * 50}
-    assert all(each.flat for each in judging.judge_latency(bad, samples()))
+def test_bad_minutes_are_no_drift() -> None:
+    bad = {(minute, f"s{number}"): Minute(50, 900.0, 900.0, 900.0) for minute in (45, 50, 55) for number in range(10)}
+    assert slow(judging.judge_latency(latencies() | bad, samples())) == []
+
+
+def test_work_per_call_is_judged() -> None:
+    assert slow(judging.judge_work(samples(cpu=lambda at: 0.2, calls=lambda at: 500))) == []
+    assert slow(judging.judge_work(samples(cpu=lambda at: 0.2, calls=lambda at: 500 if at % 60 else 100))) == []
+    growing = samples(cpu=lambda at: 0.2 * (1 + at / HOUR), calls=lambda at: 500)
+    assert slow(judging.judge_work(growing)) == ["processor time of the server per call"]
+
+
+def test_files_may_grow_with_the_functions_that_hold_them() -> None:
+    more = samples(functions=lambda at: 40 + 10 * at / HOUR, files=lambda at: 90 + 30 * at / HOUR)
+    assert "open files" not in grown(more)
 
 
 @pytest.mark.parametrize(
