@@ -93,6 +93,11 @@ class Poller:
             pause.cancel()
         self._alarm.ring()
 
+    def cancel(self) -> None:
+        """End what runs at once, unsettled: this node may not act any more."""
+        for task in self._tasks:
+            task.cancel()
+
     async def _round(self) -> int | None:
         """Read and begin what may run now; the service time at which to look again (None: after the next wake)."""
         self._more = self._more or not self._rung  # a wake, or time

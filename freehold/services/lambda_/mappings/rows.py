@@ -16,7 +16,7 @@ from freehold.store.base import ReadTx, Tx
 from freehold.work.leases import Lease
 
 CHANGED = pack(SERVICE, "mappings")
-"""Woken when a mapping was created or changed by a caller."""
+"""Woken when a mapping was created or changed, or has arrived where it was going: every node looks."""
 
 mappings: Codec[Mapping] = Codec(Mapping)
 
@@ -71,16 +71,16 @@ def change(tx: Tx, mapping: Mapping) -> None:
 
 
 def arrive(tx: Tx, lease: Lease, seen: Mapping) -> Mapping | None:
-    """Under the lease of the mapping: the state that `seen` was on its way to, unless a caller has changed it since.
+    """Under the duty of the mapping: the state that `seen` was on its way to, unless a caller has changed it since.
     A deleted mapping goes with its rows: None."""
     lease.check(tx)
     current = mappings.get(tx, key(seen))
     if current is None or current.changes != seen.changes:
         return current
     tx.wake(key(seen))
+    tx.wake(CHANGED)
     if current.state == DELETING:
         tx.delete(key(seen))
-        tx.delete(lease.key)
         return None
     if current.state != current.goal:
         current.state = current.goal

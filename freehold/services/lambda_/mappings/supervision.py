@@ -1,15 +1,16 @@
 """Bringing what runs in line with the rows.
 
-The row of a mapping says where it is going. `Mappings` reads all rows when they change; each mapping that is enabled or on
-its way has a `Supervisor`, which holds the mapping's lease (every state that it writes proves the lease's epoch), starts and
-stops its poller, and then moves the row on: Creating, Enabling and Updating end when the poller works with the new settings,
-Disabling and Deleting when what ran has ended.
+The row of a mapping says where it is going. `Mappings`, on every node, reads all rows when they change; a mapping that is
+enabled or on its way is a duty, which of several nodes one has: its `Supervisor` starts and stops the mapping's poller, and
+then moves the row on (every state that it writes proves that it has the duty). Creating, Enabling and Updating end when the
+poller works with the new settings, Disabling and Deleting when what ran has ended.
+
+A mapping that goes to another node is read there at once; batches that ran here end here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from freehold.services.lambda_.mappings import rows
@@ -18,16 +19,16 @@ from freehold.services.lambda_.mappings.poller import Poller
 from freehold.services.lambda_.mappings.queue_source import QueueSource
 from freehold.services.lambda_.mappings.source import Source
 from freehold.services.lambda_.state import scan_all
-from freehold.work.leases import Lease, LeaseLost, Leases
+from freehold.work.duties import Held
 from freehold.work.waiting import Alarm
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
-log = logging.getLogger("freehold.lambda")
-
 STOP_S = 3.0
 """How long a server that stops waits for batches that run, so that what they processed is not processed again."""
+PATIENCE_S = 3.0
+"""How long batches have to end before their mapping is read on another node."""
 OWN = "lambda.mappings"
 
 
@@ -39,19 +40,17 @@ def source_of(platform: Platform, mapping: Mapping) -> Source:
 class Supervisor:
     """One mapping."""
 
-    def __init__(self, platform: Platform, leases: Leases, mapping: Mapping) -> None:
-        self._platform, self._leases = platform, leases
+    def __init__(self, platform: Platform, mapping: Mapping) -> None:
+        self._platform = platform
         self._wanted: Mapping | None = mapping
         self._changed = asyncio.Event()
-        self._changed.set()
         self._steady = asyncio.Event()
         """Set while there is nothing to follow."""
-        self._lease: Lease | None = None
         self._at_work: Mapping | None = None
         self._poller: Poller | None = None
-        self._polling: set[asyncio.Task[None]] = set()
+        self._polling: dict[asyncio.Task[None], Poller] = {}
         self._working: asyncio.Task[None] | None = None
-        self.uuid = mapping.uuid
+        self.duty = platform.duties.run(f"lambda:mapping:{mapping.uuid}", self._work, patience=PATIENCE_S)
 
     def want(self, mapping: Mapping | None) -> None:
         """The row is this now (None: it is gone)."""
@@ -59,48 +58,49 @@ class Supervisor:
         self._changed.set()
         self._steady.clear()
 
-    async def run(self) -> None:
-        """Until the mapping is disabled, deleted, or somebody else's."""
-        self._lease = await self._leases.take(f"lambda.mapping/{self.uuid}")
+    async def _work(self, lease: Held) -> None:
+        """Follow the row while this node has the duty."""
+        lease.when_ending(self._changed.set)
+        self._changed.set()
         try:
             while True:
                 await self._changed.wait()
-                self._changed.clear()
-                mapping = self._wanted
-                if mapping is None or not await self._follow(mapping, self._lease):
+                if lease.ending:
+                    await self.end()
                     return
+                self._changed.clear()
+                if self._wanted is not None:
+                    await self._follow(self._wanted, lease)
                 if not self._changed.is_set():
                     self._steady.set()
-        except LeaseLost:
-            log.warning("mapping %s is another server's now", self.uuid)
         finally:
             self._steady.set()
             self._stop()
+            if lease.lost:
+                for task, poller in self._polling.items():
+                    task.cancel()
+                    poller.cancel()
 
-    async def _follow(self, mapping: Mapping, lease: Lease) -> bool:
-        """Do what the row asks and move it on; False when there is nothing more to do for it."""
+    async def _follow(self, mapping: Mapping, lease: Held) -> None:
+        """Do what the row asks and move it on."""
         if mapping.goal != ENABLED:
             await self.end()
         elif self._at_work is None or self._at_work.behaviour() != mapping.behaviour():
             self._stop()
-            self._start(mapping)
-        if mapping.state in STEADY:
-            return mapping.state == ENABLED or self._changed.is_set()
-        arrived = await self._platform.store.transact(lambda tx: rows.arrive(tx, lease, mapping))
-        return (arrived is not None and arrived.goal == ENABLED) or self._changed.is_set()
+            self._start(mapping, lease)
+        if mapping.state not in STEADY:
+            await self._platform.store.transact(lambda tx: rows.arrive(tx, lease, mapping))
 
-    def _start(self, mapping: Mapping) -> None:
-        platform, lease = self._platform, self._lease
-        assert lease is not None
-        key = rows.key(mapping)
+    def _start(self, mapping: Mapping, lease: Held) -> None:
+        platform, key = self._platform, rows.key(mapping)
 
         async def report(problem: str | None) -> None:
             await platform.store.transact(lambda tx: rows.note_problem(tx, lease, key, problem))
 
         poller = Poller(platform, mapping, source_of(platform, mapping), report)
         task = platform.tasks.loop(f"lambda: mapping {mapping.uuid}", poller.run)
-        self._polling.add(task)
-        task.add_done_callback(self._polling.discard)
+        self._polling[task] = poller
+        task.add_done_callback(self._polling.pop)
         self._poller, self._at_work, self._working = poller, mapping, task
 
     def _stop(self) -> None:
@@ -117,23 +117,25 @@ class Supervisor:
 
     async def quiet(self) -> bool:
         """Wait until nothing is due and nothing runs; says whether there was anything."""
-        await self._steady.wait()
+        if self.duty.lease is not None:
+            await self._steady.wait()
         worked = self._poller is not None and await self._poller.quiet()
-        if ending := self._polling - {self._working}:
+        if ending := self._polling.keys() - {self._working}:
             await asyncio.wait(ending)
             worked = True
         return worked
 
 
 class Mappings:
-    """All mappings that this server works for; `platform.own["lambda.mappings"]`."""
+    """All mappings, as this node sees them; `platform.own["lambda.mappings"]`."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._leases = Leases(platform.store, platform.clock, platform.ids)
         self._alarm = Alarm(platform.store, platform.clock, rows.CHANGED)
         self._seen: dict[bytes, bytes] = {}
-        self._supervisors: dict[bytes, tuple[Supervisor, asyncio.Task[None]]] = {}
+        self._supervisors: dict[bytes, Supervisor] = {}
+        self._leaving: dict[bytes, asyncio.Task[None]] = {}
+        self.following: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Follow the rows for ever."""
@@ -152,32 +154,43 @@ class Mappings:
         self._seen = found
 
     def _follow(self, key: bytes, mapping: Mapping | None) -> None:
-        running = self._supervisors.get(key)
-        if running is not None and not running[1].done():
-            running[0].want(mapping)
-        elif mapping is not None and not (mapping.state in STEADY and mapping.state != ENABLED):
-            supervisor = Supervisor(self._platform, self._leases, mapping)
-            task = self._platform.tasks.spawn(f"lambda: supervisor {mapping.uuid}", supervisor.run())
-            self._supervisors[key] = supervisor, task
-        else:
-            self._supervisors.pop(key, None)
+        supervisor = self._supervisors.get(key)
+        resting = mapping is None or (mapping.state in STEADY and mapping.state != ENABLED)
+        if supervisor is not None and resting:
+            del self._supervisors[key]
+            self._leaving[key] = self._platform.tasks.spawn("lambda: mapping at rest", self._leave(key, supervisor))
+        elif supervisor is not None:
+            supervisor.want(mapping)
+        elif mapping is not None and not resting and key not in self._leaving:
+            self._supervisors[key] = Supervisor(self._platform, mapping)
+
+    async def _leave(self, key: bytes, supervisor: Supervisor) -> None:
+        """There is nothing more to do for a mapping, unless it was changed again meanwhile."""
+        supervisor.want(None)
+        await supervisor.duty.withdraw()
+        del self._leaving[key]
+        if (raw := self._seen.get(key)) is not None:
+            self._follow(key, rows.mappings.load(raw))
 
     async def settle(self) -> bool:
         """Wait until no enabled mapping has anything to do (Manifest.settle)."""
         worked = False
         self._alarm.ring()
         await self._alarm.rung()
-        for supervisor, _ in list(self._supervisors.values()):
+        for supervisor in list(self._supervisors.values()):
             worked = await supervisor.quiet() or worked
+        while self._leaving:
+            await asyncio.wait(self._leaving.values())
         return worked
 
     async def stop(self) -> None:
         """The server stops: read nothing more, and let short functions end."""
-        ending = [asyncio.ensure_future(supervisor.end()) for supervisor, _ in self._supervisors.values()]
+        if self.following is not None:
+            self.following.cancel()
+        ending = [asyncio.ensure_future(supervisor.duty.withdraw()) for supervisor in self._supervisors.values()]
+        self._supervisors.clear()
         if ending:
-            _, late = await asyncio.wait(ending, timeout=STOP_S)
-            for task in late:
-                task.cancel()
+            await asyncio.wait(ending, timeout=STOP_S)
 
 
 def mappings_of(platform: Platform) -> Mappings:
@@ -191,7 +204,8 @@ def mappings_of(platform: Platform) -> Mappings:
 
 async def start(platform: Platform) -> None:
     """Work for the mappings that are enabled, and finish what was on its way."""
-    platform.tasks.loop("lambda: event source mappings", mappings_of(platform).run)
+    mappings = mappings_of(platform)
+    mappings.following = platform.tasks.loop("lambda: event source mappings", mappings.run)
 
 
 async def stop(platform: Platform) -> None:

@@ -6,9 +6,7 @@ import asyncio
 from typing import Any
 
 from freehold.kit.faults import Fault
-from freehold.kit.ids import Ids
 from freehold.services.lambda_.mappings import supervision
-from freehold.work.leases import Leases
 from tests.services.lambda_.mappings.support import FIFO, QUEUE, Bench, Queue, run
 
 
@@ -489,21 +487,5 @@ def test_a_server_that_stops_lets_what_runs_end_and_gives_the_rest_back() -> Non
         await stopping
         assert len(bench.batches) == 5
         assert [each.count for each in bench.queues.queues[QUEUE].messages] == [0, 0]
-
-    run(body)
-
-
-def test_a_mapping_that_another_server_took_over_is_left_alone() -> None:
-    async def body(bench: Bench) -> None:
-        uuid = await bench.map()
-        await bench.settle()
-        platform = bench.world.platform
-        await Leases(platform.store, platform.clock, Ids(seed=2)).take(f"lambda.mapping/{uuid}")
-        await bench.world("UpdateEventSourceMapping", UUID=uuid, BatchSize=1)
-        await bench.settle()
-        assert await bench.state(uuid) == "Updating"  # for the other server to move on
-        await bench.queues.send(QUEUE, "a")
-        await bench.settle()
-        assert bench.batches == []
 
     run(body)
