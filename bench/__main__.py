@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 import traceback
@@ -162,9 +163,9 @@ def head(run: Run, began: float, before: float) -> list[str]:
         f"Written by `{command}` on {when}, in {minutes:.0f} minutes, on {machine.description()}.",
         f"{before:.0%} of the processors were busy before it began. {machine.versions()}.",
         "",
-        f"Each figure is the median of {pace.rounds} slices ({pace.many_s:g} s with 32 connections, {pace.one_s:g} s with one),",
-        "taken of each server in turn after one that is not counted; latencies are those of all slices; ratios and shares",
-        "compare slices that were taken side by side. Every answer is checked. Freehold is as it is by default: every write",
+        f"Each figure is the median of {pace.rounds} slices ({pace.many_s:g} s with 32 connections, {pace.one_s:g} s with",
+        "one), taken of each server in turn after one that is not counted; latencies are those of all slices; ratios",
+        "and shares compare slices that were taken side by side. Every answer is checked. Freehold is as it is: writes",
         "durable before it is acknowledged, functions sandboxed. The peers keep everything in memory, and ministack runs",
         "functions unsandboxed. The load generator shares the processors with the server it measures. The notes at the end",
         "are kept in `bench/NOTES.md`.",
@@ -174,6 +175,7 @@ def head(run: Run, began: float, before: float) -> list[str]:
 def main() -> None:
     """Measure, and write what was found."""
     given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # servers are stopped on the way
     run, began, before = Run(given), time.time(), machine.busy()
     run.all()
     made = run.tables()

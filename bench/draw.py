@@ -9,11 +9,20 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-matplotlib.rcParams.update({
-    "svg.hashsalt": "freehold", "svg.fonttype": "none", "font.family": ["Helvetica", "Arial", "DejaVu Sans"],
-    "font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
-    "axes.titleweight": "bold", "axes.edgecolor": "#8a8f98", "xtick.color": "#4a4f57", "ytick.color": "#24272c",
-})  # fmt: skip
+matplotlib.rcParams.update(
+    {
+        "svg.hashsalt": "freehold",
+        "font.family": "DejaVu Sans",
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.titleweight": "bold",
+        "axes.edgecolor": "#8a8f98",
+        "xtick.color": "#4a4f57",
+        "ytick.color": "#24272c",
+    }
+)
 import matplotlib.pyplot as plt  # noqa: E402
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -36,11 +45,12 @@ def operations(axes: Any, given: list[dict[str, Any]]) -> None:
                 axes.barh(y, rate, height * 0.92, color=COLORS[who])
             else:
                 axes.text(12, y, "none", va="center", fontsize=7, color="#8a8f98")
-        ours, theirs = each["rates"]["freehold"], each["rates"]["ministack"]
-        words = f"{ours:,.0f}" + (f"   {ours / theirs:.1f}{TIMES}" if theirs else "")
+        ours = each["rates"]["freehold"]
+        words = f"{ours:,.0f}" + (f"   {each['times']:.1f}{TIMES}" if each["times"] else "")
         axes.text(ours * 1.08, at - height, words, va="center", fontsize=8, color=COLORS["freehold"])
     axes.set_xscale("log")
     axes.set_xlim(10, 60_000)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylim(len(given) - 0.4, -0.6)
     axes.set_yticks(range(len(given)), [each["name"] for each in given])
     axes.tick_params(axis="y", length=0)
@@ -103,6 +113,8 @@ def burst(axes: Any, given: dict[str, list[list[float]]]) -> None:
             color="#9a6700",
         )
     axes.set_yscale("log")
+    axes.set_ylim(top=4 * max([1.0, *(worst for series in given.values() for _, worst in series)]))
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.set_xlabel("seconds")
     axes.set_ylabel("worst of each 0.25 s, ms")
     axes.grid(axis="y", color="#e6e8eb")

@@ -25,13 +25,14 @@ def data(figures: Figures, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def operations(figures: Figures) -> list[dict[str, Any]]:
-    """Requests/s of everybody at 32 connections; None where a server has no figure."""
+    """Requests/s of everybody at 32 connections, and times the first peer's; None where a server has no figure."""
     made = []
     for operation, (name, wanted) in RATIOS.items():
         everybody = {who: figures.get((who, operation, 32), {}) for who in ("freehold", *PEERS)}
         if everybody["freehold"] and not trouble(everybody["freehold"]):
             rates = {who: None if trouble(found) else found["rps"] for who, found in everybody.items()}
-            made.append({"name": name, "wanted": wanted, "rates": rates})
+            times = ratio(everybody["freehold"], everybody[PEERS[0]]) if rates[PEERS[0]] else None
+            made.append({"name": name, "wanted": wanted, "rates": rates, "times": times})
     return made
 
 
