@@ -26,7 +26,7 @@ async def respond(platform: Platform, offer: Offer, request: Request, body: Body
         return await _import(platform, request, body)
     request.body = await body.read(MAX_CONTROL_BODY)
     if what == "health":
-        return _json({"status": "ready", "version": __version__, "guarded": platform.settings.guarded})
+        return _health(platform)
     if platform.settings.guarded and not await _signed(platform, request):
         return _forbidden()
     if what == "clock" and request.method in ("GET", "POST"):
@@ -50,6 +50,17 @@ async def respond(platform: Platform, offer: Offer, request: Request, body: Body
     if extra is not None:
         return _json(await extra(platform, dict(request.query_pairs())))
     return _json({"message": f"The control API has no {what}."}, 404)
+
+
+def _health(platform: Platform) -> Response:
+    """A node that cannot reach the store which it shares says so by its status: whoever balances load asks another one."""
+    in_touch = platform.duties.members.in_touch
+    shown = {
+        "status": "ready" if in_touch else "out of touch with the store",
+        "version": __version__,
+        "guarded": platform.settings.guarded,
+    }
+    return _json(shown, 200 if in_touch else 503)
 
 
 async def _import(platform: Platform, request: Request, body: Body) -> Response:

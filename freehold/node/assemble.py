@@ -15,6 +15,7 @@ from freehold.front.calls import InternalCalls
 from freehold.front.offer import Offer
 from freehold.kit.clock import Clock, ManualClock, SystemClock
 from freehold.kit.ids import Ids, SeededIds
+from freehold.node import cluster
 from freehold.node.accounts import moving
 from freehold.node.places import backend_of
 from freehold.node.servicetime import keep_service_time, service_time_floor
@@ -146,6 +147,7 @@ async def assemble(
         )
     platform.accounts = moving.Moving(platform, scratch)
     offer = Offer(listed)
+    offer.control["cluster"] = cluster.describe
     platform.calls = InternalCalls(platform, offer)
     for manifest in listed:
         for name, port in (manifest.ports(platform) if manifest.ports else {}).items():

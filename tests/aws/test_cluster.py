@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 import urllib.request
@@ -12,11 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from freehold.kit.tuples import span, unpack
+from freehold.kit.tuples import span
 from freehold.testing import Freehold
 from tests import postgres_server
 from tests.aws.test_scheduler import role
@@ -48,6 +49,8 @@ class Nodes:
     directory: Path
     url: str
     running: list[Freehold] = field(default_factory=list)
+    role: str = ""
+    """One that schedules may take."""
 
     def make(self, number: int) -> Freehold:
         flags = ("--store", self.url, "--blobs", str(self.directory / "blobs"))
@@ -61,22 +64,28 @@ class Nodes:
         eventually(lambda: len(self.members()) == 3)
         return self.running
 
-    def _rows(self, kind: str) -> dict[str, Any]:
-        query = "SELECT k, v FROM freehold.kv WHERE k >= %s AND k < %s"
-        with psycopg.connect(self.url) as connection:
-            rows = connection.execute(query, span("node", kind)).fetchall()
-        return {str(unpack(bytes(k))[2]): msgspec.msgpack.decode(bytes(v)) for k, v in rows}
+    def _described(self) -> dict[str, Any]:
+        """What a node that answers says of the cluster."""
+        for node in self.running:
+            if node.process.poll() is None:
+                try:
+                    with urllib.request.urlopen(node.url + "/_freehold/cluster", timeout=3) as answer:
+                        return dict(json.load(answer))
+                except OSError:
+                    continue
+        raise AssertionError("no node answers")
 
-    def members(self) -> dict[str, str]:
-        """URLs of the nodes that have a row, by id."""
-        return {id: row[2] for id, row in self._rows("member").items()}
+    def members(self) -> list[str]:
+        """URLs of the nodes that live."""
+        return [member["url"] for member in self._described()["members"]]
 
     def owner(self, duty: str) -> Freehold:
         """The node that has the first duty whose name begins so."""
 
         def found() -> Freehold | None:
-            members = self.members()
-            owners = [members.get(row[0]) for name, row in self._rows("duty").items() if name.startswith(duty)]
+            described = self._described()
+            members = {member["id"]: member["url"] for member in described["members"]}
+            owners = [members.get(owner) for name, owner in described["duties"].items() if name.startswith(duty)]
             return next((node for node in self.running if node.url in owners), None)
 
         node: Freehold = eventually(found)
@@ -95,6 +104,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         try:
             for number in range(3):
                 cluster.running.append(cluster.make(number).start())
+            cluster.role = role(cluster.running[0].client)
             yield cluster
         finally:
             for node in cluster.running:
@@ -171,6 +181,16 @@ def bodies(node: Freehold, url: str, wait: int = 0) -> list[str]:
     return [message["Body"] for message in got.get("Messages", [])]
 
 
+def create_rate(nodes: Nodes, node: Freehold, arn: str) -> None:
+    """A schedule that sends to a queue now, and then in a minute."""
+    node.client("scheduler").create_schedule(
+        Name=arn.rpartition(":")[2],
+        ScheduleExpression="rate(1 minute)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": arn, "RoleArn": nodes.role, "Input": "on time"},
+    )
+
+
 def test_what_is_made_on_one_node_is_used_and_changed_on_the_others(nodes: Nodes) -> None:
     first, second, third = nodes.whole()
     url, _ = queue(first, "shared")
@@ -232,12 +252,7 @@ def test_a_long_poll_on_one_node_is_woken_by_a_send_on_another_within_millisecon
 def test_a_schedule_fires_once(nodes: Nodes) -> None:
     first, second, third = nodes.whole()
     url, arn = queue(first, "scheduled")
-    second.client("scheduler").create_schedule(
-        Name="s",
-        ScheduleExpression="rate(1 minute)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": arn, "RoleArn": role(second.client), "Input": "on time"},
-    )
+    create_rate(nodes, second, arn)
     assert eventually(lambda: bodies(third, url)) == ["on time"]
     time.sleep(2.5)
     assert bodies(first, url) == []
@@ -335,6 +350,22 @@ def test_a_pipe_goes_on_when_its_node_is_killed_and_when_one_stops(nodes: Nodes)
     owner.stop()
     through("c", nodes.others(owner)[0])
     assert time.monotonic() - begun < 5.0, "a node that stops hands over: nobody waits until it looks dead"
+
+
+def test_a_node_that_was_paused_lets_go_of_what_others_took_and_takes_its_share_again(nodes: Nodes) -> None:
+    nodes.whole()
+    paused = nodes.owner("timers:scheduler")
+    other = nodes.others(paused)[0]
+    url, arn = queue(other, "paused")
+    os.kill(paused.process.pid, signal.SIGSTOP)
+    try:
+        create_rate(nodes, other, arn)
+        assert eventually(lambda: bodies(other, url)) == ["on time"]
+    finally:
+        os.kill(paused.process.pid, signal.SIGCONT)
+    eventually(lambda: nodes.owner("timers:scheduler") is paused)
+    time.sleep(1)
+    assert bodies(paused, url) == [], "fired once"
 
 
 def test_a_clock_that_stands_is_not_for_several(nodes: Nodes) -> None:
