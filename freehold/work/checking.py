@@ -7,6 +7,7 @@ which lies on disk: memory does not grow with the store.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -63,9 +64,9 @@ class Snapshot:
             start = after(prefix + pack(part))
 
     def spaces(self, service: str) -> Iterator[tuple[str, str]]:
-        """The accounts and regions that rows of `(service, account, region, ...)` are of."""
+        """The accounts and regions that rows of `(service, account, region, ...)` are of. Accounts are digits."""
         for account in self.next_parts(service):
-            if isinstance(account, str):
+            if isinstance(account, str) and account.isdigit():
                 for region in self.next_parts(service, account):
                     if isinstance(region, str):
                         yield account, region
@@ -164,7 +165,7 @@ class Report:
         """The value of a row; a row that does not decode by its owner's layout is broken."""
         try:
             return decoder(raw)
-        except (msgspec.MsgspecError, ValueError, LookupError, TypeError, ArithmeticError) as problem:
+        except UNREADABLE as problem:
             self.broken(f"{what} cannot be read: {problem}")
             return None
 
@@ -183,6 +184,9 @@ class Report:
                 self.broken(f"{what} names blob {leaf.id}, which another row names too")
 
 
+UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, ArithmeticError, zlib.error)
+"""What reading a row of another layout than its owner's raises."""
+
 Check = Callable[[Snapshot, Report], None]
 """Reads the rows of one owner and reports what does not hold."""
 
@@ -197,8 +201,11 @@ def shown(key: bytes, most: int = 120) -> str:
 
 
 def run(snapshot: Snapshot, report: Report, checks: Iterable[tuple[str, Check]]) -> None:
-    """Run checks by name, one after the other."""
+    """Run checks by name, one after the other. A row that a check only looks up and cannot read ends that check alone."""
     for name, check in checks:
         report.part = name
-        check(snapshot, report)
+        try:
+            check(snapshot, report)
+        except UNREADABLE as problem:
+            report.broken(f"the rest could not be checked, since a row cannot be read: {problem}")
         report.notes.keep_only("blob")  # the rest was one check's own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.apigateway import door, outbound
+from freehold.services.apigateway import check, door, outbound
 from freehold.services.apigateway.http import apis, authorizers, integrations, openapi, resources, routes, stages
 from freehold.services.apigateway.port import AddressesPort
 from freehold.services.apigateway.rest import apis as rest_apis
@@ -83,5 +83,6 @@ REST = Manifest(
     types=rest_resources.TYPES,
     arn=rest_arn,
     prefix="apigateway",
+    check=check.check,
 )
 MANIFESTS = (HTTP, REST)

@@ -48,7 +48,7 @@ async def step(op: Operation, logical_id: str) -> bool:
 def _row(
     op: Operation, row: Resource | None, logical_id: str, type_name: str, stale: Resource | None = None
 ) -> Resource:
-    """The row to work on. `stale` is one of an unfinished or undone create: its pending name and the moment at which it began are kept."""
+    """The row to work on. `stale` is one of an unfinished or undone create: its pending name is kept, and when it began."""
     if row is None:
         row = op.rows[logical_id] = Resource(logical_id, type_name, "CREATE_IN_PROGRESS", 0)
         row.change = "create"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
-from freehold.services.cloudformation import change_sets, custom, listing, retention, stacks, templates
+from freehold.services.cloudformation import change_sets, check, custom, listing, retention, stacks, templates
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.resources import TYPES
 
@@ -33,4 +33,5 @@ MANIFEST = Manifest(
     hosts={custom.DOOR: custom.answered},
     timers={retention.OWNER: retention.forget},
     start=start,
+    check=check.check,
 )

@@ -45,7 +45,7 @@ def encode(value: Any) -> bytes:
     return raw if len(raw) < COMPRESSED_FROM else _COMPRESSED + zlib.compress(raw, 1)
 
 
-def _decoder(kind: type[T]) -> Callable[[bytes], T]:
+def decoder(kind: type[T]) -> Callable[[bytes], T]:
     decode = msgspec.msgpack.Decoder(kind).decode
 
     def unpacked(value: bytes) -> T:
@@ -54,13 +54,13 @@ def _decoder(kind: type[T]) -> Callable[[bytes], T]:
     return unpacked
 
 
-_stack = _decoder(Stack)
-_resource = _decoder(Resource)
-_event = _decoder(Event)
-_work = _decoder(Work)
-_change_set = _decoder(ChangeSet)
-_export = _decoder(Export)
-_garbage = _decoder(Garbage)
+_stack = decoder(Stack)
+_resource = decoder(Resource)
+_event = decoder(Event)
+_work = decoder(Work)
+_change_set = decoder(ChangeSet)
+_export = decoder(Export)
+_garbage = decoder(Garbage)
 
 WORK = "cloudformation-work"
 WORK_CHANGED = pack("cloudformation-work changed")

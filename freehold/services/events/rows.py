@@ -49,7 +49,7 @@ def rule_key(bus: BusName, rule: str) -> bytes:
     return pack("events", bus.account, bus.region, "rule", bus.name, rule)
 
 
-def _change_key(bus: BusName, number: int) -> bytes:
+def change_key(bus: BusName, number: int) -> bytes:
     return pack("events", bus.account, bus.region, "change", bus.name, number)
 
 
@@ -78,8 +78,8 @@ def touch(tx: Tx, name: BusName, row: Bus | None, *, token: str, now_ms: int, ru
     row.token = token
     row.modified_s = row.modified_s if rule else now_ms / 1000
     tx.put(bus_key(name), _encode(row))
-    tx.put(_change_key(name, row.number), _encode(Change(token, rule)))
-    tx.delete(_change_key(name, row.number - KEEP))
+    tx.put(change_key(name, row.number), _encode(Change(token, rule)))
+    tx.delete(change_key(name, row.number - KEEP))
 
 
 def drop_bus(tx: Tx, name: BusName) -> None:
@@ -90,7 +90,7 @@ def drop_bus(tx: Tx, name: BusName) -> None:
 
 def changes(tx: ReadTx, name: BusName, first: int, last: int) -> list[Change]:
     """The changes with these numbers, as far as they are kept."""
-    found = tx.get_many([_change_key(name, number) for number in range(first, last + 1)])
+    found = tx.get_many([change_key(name, number) for number in range(first, last + 1)])
     return [_decode_change(value) for value in found if value is not None]
 
 

@@ -66,15 +66,15 @@ def _active(rule: Rule | None) -> str | None:
     return rule.schedule if rule is not None and rule.enabled else None
 
 
-def _key(bus: BusName, name: str) -> bytes:
+def key_of(bus: BusName, name: str) -> bytes:
     return pack("events", bus.account, bus.region, "schedule", name)
 
 
 def _set(tx: Tx, bus: BusName, name: str, course: Course | None) -> None:
     if course is None:
-        tx.delete(_key(bus, name))
+        tx.delete(key_of(bus, name))
     else:
-        tx.put(_key(bus, name), _encode(course))
+        tx.put(key_of(bus, name), _encode(course))
 
 
 async def due(platform: Platform, key: bytes) -> int | None:
@@ -89,7 +89,7 @@ async def due(platform: Platform, key: bytes) -> int | None:
 
 def _fire(tx: Tx, platform: Platform, bus: BusName, name: str, now_ms: int) -> int | None:
     """One occurrence, and the time of the next one."""
-    value, rule = tx.get(_key(bus, name)), rows.rule(tx, bus, name)
+    value, rule = tx.get(key_of(bus, name)), rows.rule(tx, bus, name)
     if value is None or rule is None or rule.schedule is None:
         return None
     course = _decode(value)

@@ -13,6 +13,7 @@ from freehold.ports.manifest import Manifest
 from freehold.services.events import (
     archives,
     buses,
+    check,
     connections,
     delivering,
     destinations,
@@ -80,4 +81,5 @@ MANIFEST = Manifest(
         replays.TIMER: replays.proceed,
     },
     stop=outbound.close,
+    check=check.check,
 )

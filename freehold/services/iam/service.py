@@ -9,7 +9,7 @@ from freehold.kit.ids import BASE32, BASE62
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.ports.platform import Platform
-from freehold.services.iam import attached, entities, keys, policies, port, profiles, renaming, state, sts, tags
+from freehold.services.iam import attached, check, entities, keys, policies, port, profiles, renaming, state, sts, tags
 from freehold.services.iam.model import AccessKey
 from freehold.services.iam.model import arn as arn_of
 from freehold.services.iam.resources import TYPES
@@ -70,6 +70,7 @@ IAM = Manifest(
     types=TYPES,
     ports=ports,
     start=start,
+    check=check.check,
 )
 STS = Manifest(model="sts", handlers=(sts,), arn=sts_arn, prefix="sts")
 MANIFESTS = (IAM, STS)

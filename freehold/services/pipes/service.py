@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.pipes import calls, pipes, supervisor, tags
+from freehold.services.pipes import calls, check, pipes, supervisor, tags
 from freehold.services.pipes.model import arn_of
 from freehold.services.pipes.resources import TYPES
 
@@ -29,4 +29,5 @@ MANIFEST = Manifest(
     start=supervisor.start,
     settle=supervisor.settle,
     stop=calls.close,
+    check=check.check,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.scheduler import delivery, firing, groups, schedules, state
+from freehold.services.scheduler import check, delivery, firing, groups, schedules, state
 from freehold.services.scheduler.model import DEFAULT_GROUP, group_arn, schedule_arn
 from freehold.services.scheduler.resources import TYPES
 
@@ -29,4 +29,5 @@ MANIFEST = Manifest(
     types=TYPES,
     deliverers={firing.KIND: delivery.deliver},
     timers={state.TIMER: firing.due, groups.TIMER: groups.sweep},
+    check=check.check,
 )

@@ -109,7 +109,7 @@ def put_application(tx: Tx, found: Application) -> None:
     tx.put(application_key(Place(found.account, found.region, found.path)), msgspec.msgpack.encode(found))
 
 
-def _token_key(place: Place, token: str) -> bytes:
+def token_key(place: Place, token: str) -> bytes:
     return pack("sns", place.account, place.region, "pt", place.path, hashlib.sha256(token.encode()).digest())
 
 
@@ -119,21 +119,21 @@ def put_endpoint(tx: Tx, found: Endpoint) -> None:
     raw = tx.get(endpoint_key(place))
     if raw is not None:
         old = msgspec.msgpack.decode(raw, type=Endpoint)
-        tx.delete(_token_key(place, old.attributes["Token"]))
-    tx.put(_token_key(place, found.attributes["Token"]), found.id.encode())
+        tx.delete(token_key(place, old.attributes["Token"]))
+    tx.put(token_key(place, found.attributes["Token"]), found.id.encode())
     tx.put(endpoint_key(place), msgspec.msgpack.encode(found))
 
 
 def of_token(tx: ReadTx, place: Place, token: str) -> Endpoint | None:
     """The endpoint of a device token."""
-    id = tx.get(_token_key(place, token))
+    id = tx.get(token_key(place, token))
     return None if id is None else endpoint(tx, msgspec.structs.replace(place, id=id.decode()))
 
 
 def delete_endpoint(tx: Tx, place: Place) -> None:
     raw = tx.get(endpoint_key(place))
     if raw is not None:
-        tx.delete(_token_key(place, msgspec.msgpack.decode(raw, type=Endpoint).attributes["Token"]))
+        tx.delete(token_key(place, msgspec.msgpack.decode(raw, type=Endpoint).attributes["Token"]))
         tx.delete(endpoint_key(place))
 
 

@@ -24,7 +24,7 @@ TIMER = "sns.deduplication"
 _FIRST = 10_000_000_000_000_000_000
 
 
-class _Last(msgspec.Struct, array_like=True):
+class Last(msgspec.Struct, array_like=True):
     number: int
     bucket: int
 
@@ -57,11 +57,11 @@ def take(tx: Tx, platform: Platform, topic: Topic, draft: Draft, message_id: str
                 return seen, True
     key = pack("sns", "q", topic.id)
     raw = tx.get(key)
-    last = _Last(0, -1) if raw is None else msgspec.msgpack.decode(raw, type=_Last)
+    last = Last(0, -1) if raw is None else msgspec.msgpack.decode(raw, type=Last)
     seen = Seen(message_id, last.number + 1, now_ms)
     if bucket != last.bucket:
         platform.timers.set(tx, TIMER, topic.id.encode(), (bucket + 2) * DEDUPLICATION_MS)
-    tx.put(key, msgspec.msgpack.encode(_Last(seen.number, bucket)))
+    tx.put(key, msgspec.msgpack.encode(Last(seen.number, bucket)))
     tx.put(pack("sns", "d", topic.id, bucket, digest), msgspec.msgpack.encode(seen))
     return seen, False
 

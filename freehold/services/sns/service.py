@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
 from freehold.services.sns import (
+    check,
     envelope,
     fanout,
     http,
@@ -64,4 +65,5 @@ MANIFEST = Manifest(
     control={"sns": mailbox.control},
     ports=_ports,
     stop=http.close,
+    check=check.check,
 )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from freehold.ports.platform import Platform
 
 DOOR = "sns-certificates"
-_KEY = pack("sns", "signing")
+KEY = pack("sns", "signing")
 _OWN = "sns.signer"
 _BITS = 2048
 _YEARS = 20
@@ -35,6 +35,9 @@ _YEARS = 20
 class _Row(msgspec.Struct, array_like=True):
     key: bytes
     certificate: bytes
+
+
+decode = msgspec.msgpack.Decoder(_Row).decode
 
 
 class Signer:
@@ -62,9 +65,9 @@ def load(tx: ReadTx, platform: Platform) -> Signer | None:
     """The installation's signer; None before the first subscription, which makes the key (`ensure`)."""
     signer: Signer | None = platform.own.get(_OWN)
     if signer is None:
-        raw = tx.get(_KEY)
+        raw = tx.get(KEY)
         if raw is not None:
-            signer = platform.own[_OWN] = Signer(msgspec.msgpack.decode(raw, type=_Row))
+            signer = platform.own[_OWN] = Signer(decode(raw))
     return signer
 
 
@@ -76,8 +79,8 @@ async def ensure(platform: Platform) -> Signer:
     fresh = await asyncio.to_thread(_make, platform.clock.wall(), int.from_bytes(platform.ids.bytes(16), "big") >> 1)
 
     def body(tx: Tx) -> None:
-        if tx.get(_KEY) is None:
-            tx.put(_KEY, msgspec.msgpack.encode(fresh))
+        if tx.get(KEY) is None:
+            tx.put(KEY, msgspec.msgpack.encode(fresh))
 
     await platform.store.transact(body)
     signer = await platform.store.read(lambda tx: load(tx, platform))

@@ -44,11 +44,11 @@ def version_key(name: TopicName) -> bytes:
     return pack("sns", name.account, name.region, "v", name.name)
 
 
-def _by_owner(owner: str, name: TopicName, id: str) -> bytes:
+def by_owner(owner: str, name: TopicName, id: str) -> bytes:
     return pack("sns", owner, name.region, "o", name.arn, id)
 
 
-def _by_endpoint(topic: Topic, protocol: str, endpoint: str) -> bytes:
+def by_endpoint(topic: Topic, protocol: str, endpoint: str) -> bytes:
     return pack("sns", "e", topic.id, protocol, hashlib.sha256(endpoint.encode()).digest())
 
 
@@ -91,7 +91,7 @@ def sweep(tx: Tx, name: TopicName, topic_id: str) -> bool:
     for key, raw in page:
         tx.delete(key)
         found = _subscription(raw)
-        tx.delete(_by_owner(found.owner, name, found.id))
+        tx.delete(by_owner(found.owner, name, found.id))
     for key, _ in (more := tx.scan(*span("sns", "e", topic_id), limit=400)):
         tx.delete(key)
     return bool(page or more)
@@ -123,7 +123,7 @@ def locate(tx: ReadTx, name: TopicName, id: str) -> tuple[Topic, Subscription]:
 
 def of_endpoint(tx: ReadTx, topic: Topic, protocol: str, endpoint: str) -> Subscription | None:
     """The subscription of an endpoint, if it has one."""
-    id = tx.get(_by_endpoint(topic, protocol, endpoint))
+    id = tx.get(by_endpoint(topic, protocol, endpoint))
     return None if id is None else subscription(tx, topic, id.decode())
 
 
@@ -176,8 +176,8 @@ def add(tx: Tx, topic: Topic, new: Subscription, version: bytes) -> None:
     _count_filters(topic, None, new)
     name = name_of(topic)
     tx.put(pack("sns", "s", topic.id, new.id), _encode(new))
-    tx.put(_by_owner(new.owner, name, new.id), topic.id.encode())
-    tx.put(_by_endpoint(topic, new.protocol, new.endpoint), new.id.encode())
+    tx.put(by_owner(new.owner, name, new.id), topic.id.encode())
+    tx.put(by_endpoint(topic, new.protocol, new.endpoint), new.id.encode())
     save(tx, topic, version)
 
 
@@ -197,8 +197,8 @@ def remove(tx: Tx, topic: Topic, gone: Subscription, version: bytes) -> None:
     topic.filters -= "FilterPolicy" in gone.attributes
     name = name_of(topic)
     tx.delete(pack("sns", "s", topic.id, gone.id))
-    tx.delete(_by_owner(gone.owner, name, gone.id))
-    tx.delete(_by_endpoint(topic, gone.protocol, gone.endpoint))
+    tx.delete(by_owner(gone.owner, name, gone.id))
+    tx.delete(by_endpoint(topic, gone.protocol, gone.endpoint))
     save(tx, topic, version)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.ssm import listing, parameters
+from freehold.services.ssm import check, listing, parameters
 from freehold.services.ssm.model import arn_of, split_selector
 from freehold.services.ssm.resources import TYPES
 
@@ -15,4 +15,11 @@ def arn(call: Call) -> str:
     return arn_of(call.account, call.region, split_selector(name)[0] if name else "*")
 
 
-MANIFEST = Manifest(model="ssm", handlers=(parameters, listing), arn=arn, prefix="ssm", types=TYPES)
+MANIFEST = Manifest(
+    model="ssm",
+    handlers=(parameters, listing),
+    arn=arn,
+    prefix="ssm",
+    types=TYPES,
+    check=check.check,
+)
