@@ -78,7 +78,7 @@ class Memory:
     def _places(name: str, service: str, value: Any) -> list[str]:
         found = [name.lower(), f"{service}:{name.lower()}"]
         text = str(value)
-        if text.startswith("arn:"):
+        if text.startswith("arn:") and text.count(":") >= 5:
             found.append("arn:" + text.split(":")[2])
             found.append("arn")
         return found

@@ -20,6 +20,8 @@ COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("freehold.wire.sigv4", "freehold.wire.sigv2", "freehold.wire.canonical", "freehold.wire.auth"),
     ),
     "runtime-api": ("runtimeapi", ("freehold.runtime.api", "freehold.runtime.errors")),
+    "requests": ("wire", ("freehold.wire",)),
+    "answers": ("wire", ("freehold.wire.rendering", "freehold.wire.protocols")),
     "policies": ("policies", ("freehold.rules.resource_policies", "freehold.rules.policy_conditions")),
     "globs": ("policies", ("freehold.rules.policy_conditions",)),
     "tuples": ("tuples", ("freehold.kit.tuples",)),
