@@ -49,11 +49,7 @@ def whole_batch(_headers: bytes, body: bytes) -> bool:
 def sqs_batch(load: Any) -> Any:
     """SendMessageBatch of ten."""
     url, _ = load.mkq()
-
-    def post(state: Any) -> dict[str, Any]:
-        return {"messages_s": round(state.ok * 10 / state.wall)}
-
-    return load.Simple(batches(load, url), whole_batch), post
+    return load.Simple(batches(load, url), whole_batch), None
 
 
 def fill(load: Any, url: str, count: int) -> None:

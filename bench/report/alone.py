@@ -19,7 +19,8 @@ def messaging(figures: Figures) -> Table:
         cells = (what, shown if value is not None else "", target)
         lines.append(Line(cells, shown, target, None if value is None else met))
 
-    if batch := ours.get("sqs_batch", {}).get("messages_s"):
+    if requests := ours.get("sqs_batch", {}).get("rps"):
+        batch = 10 * requests
         shown = f"{batch:,.0f} messages/s"
         add("SendMessageBatch of 10, 32 connections", batch, shown, f"≥ {BATCH_MESSAGES:,}", batch >= BATCH_MESSAGES)
     for what, (few, many, most) in LARGER.items():

@@ -25,6 +25,8 @@ TITLE = "Deploy rate: function and API, while a client calls it"
 STACK = "deploys"
 CALLS_PER_S = 50
 MOST_WAIT_S = 60.0
+FEWEST = 4
+"""Deployments, however slow the machine."""
 PER_MINUTE = 60
 """Deployments a minute that are wanted."""
 SOURCE = """
@@ -144,7 +146,7 @@ def run(context: Context) -> dict[str, Any]:
         start = time.perf_counter()
         until = start + seconds
         version = 1
-        while time.perf_counter() < until:
+        while time.perf_counter() < until or len(took) < FEWEST:
             version += 1
             began = time.perf_counter()
             stacks.update_stack(StackName=STACK, TemplateBody=template(version), Capabilities=["CAPABILITY_IAM"])
