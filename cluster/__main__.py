@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--producers", type=int, default=3, help="per queue")
     parser.add_argument("--pause", type=float, default=0.05, help="seconds that a producer rests between batches of 5")
+    parser.add_argument("--backlog", type=int, default=500, help="messages in a queue at which producers wait")
     parser.add_argument("--loopback", action="store_true", help="no network namespaces, even where they can be had")
     parser.add_argument("--quiet-only", action="store_true", help="no events: only what the cluster does by itself")
     parser.add_argument("--output", type=Path, default=HERE)
@@ -82,7 +83,7 @@ class Run:
         boto = _boto(self.nodes[0].url, keys)
         queues = application.deploy(boto)
         cluster = Cluster([node.url for node in self.nodes], keys)
-        load = Load(cluster, queues, self._given.producers, self._given.pause)
+        load = Load(cluster, queues, self._given.producers, self._given.pause, self._given.backlog)
         began, began_wall = time.monotonic(), time.time()
         load.start()
         self._break(began)
@@ -91,6 +92,7 @@ class Run:
         say(f"load ended after {ended - began:.0f} s; waiting until all has arrived")
         verdict = judge.judge(load, cluster, boto("dynamodb", True).Table("arrived"), ended)
         verdict.wrong += self._wrong
+        verdict.facts |= judge.complaints(boto("logs"))
         seconds = int(ended - began) + int(verdict.facts["drained_s"]) + 1
         self._write(cluster, verdict, report.series(cluster, began, began_wall, verdict.arrived, seconds, BATCH))
         return verdict.wrong

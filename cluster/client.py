@@ -149,12 +149,19 @@ class Client:
         where = urlsplit(url).netloc
         signed = sign(where, service, method, path, headers, body, self._cluster.keys)
         connection = self._connections.get(url)
+        used = connection is not None
         if connection is None:
             connection = self._connections[url] = http.client.HTTPConnection(where, timeout=CONNECT_S)
             connection.connect()
             connection.sock.settimeout(ANSWER_S)
-        connection.request(method, path, body=body, headers=signed)
-        answer = connection.getresponse()
+        try:
+            connection.request(method, path, body=body, headers=signed)
+            answer = connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            self._forget(url)
+            if not used:
+                raise
+            return self._once(url, service, method, path, headers, body)  # a server may close what was idle
         found = answer.read()
         if answer.will_close:
             self._forget(url)

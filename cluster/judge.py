@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.application import RESERVED
-from cluster.client import Cluster
+from cluster.client import Cluster, Failed
 from cluster.load import Load
 
 PATIENCE_S = 90.0
@@ -59,6 +59,18 @@ def _settled(table: Any, sent: set[str], began: float) -> tuple[list[dict[str, A
         elif time.monotonic() - since > PATIENCE_S:
             return rows, time.monotonic() - began
         time.sleep(1.0)
+
+
+def complaints(logs: Any) -> dict[str, Any]:
+    """What the function `store` complained of, by the first words of its log lines."""
+    found: Counter[str] = Counter()
+    for page in logs.get_paginator("filter_log_events").paginate(
+        logGroupName="/aws/lambda/store", filterPattern="?ERROR ?timed ?Error"
+    ):
+        for event in page["events"]:
+            line = event["message"].partition(" ")[2] if "Task timed out" in event["message"] else event["message"]
+            found[" ".join(line.split())[:140]] += 1
+    return {f"function: {line}": count for line, count in found.most_common(6)}
 
 
 def scan(table: Any) -> list[dict[str, Any]]:
@@ -135,5 +147,8 @@ def _objects(verdict: Verdict, load: Load, cluster: Cluster) -> None:
     for writer in load.objects:
         for key in writer.kept:
             for at in range(len(cluster.urls)):
-                writer.check(key, only=at)
+                try:
+                    writer.check(key, only=at)
+                except Failed as problem:
+                    verdict.wrong.append(f"object {key} cannot be read from {cluster.urls[at]}: {problem}")
         verdict.wrong += writer.wrong

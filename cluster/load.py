@@ -18,13 +18,40 @@ AGAIN = 0.03
 KEYS = 30
 
 
+class Gate(Stoppable):
+    """Holds producers back while more than `most` messages wait in a queue: a load that is worked off, not a backlog."""
+
+    def __init__(self, cluster: Cluster, queues: dict[str, str], most: int) -> None:
+        super().__init__("gate")
+        self._client, self._queues, self._most = Client(cluster), queues, most
+        self.open = {url: threading.Event() for url in queues.values()}
+        for event in self.open.values():
+            event.set()
+
+    def work(self) -> None:
+        while not self.stopping.is_set():
+            for url, event in self.open.items():
+                request = {"QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages"]}
+                found = self._client.json("depth", "sqs", "AmazonSQS.GetQueueAttributes", request)
+                waiting = int(found["Attributes"]["ApproximateNumberOfMessages"])
+                (event.clear if waiting > self._most else event.set)()
+            self.stopping.wait(0.3)
+        for event in self.open.values():
+            event.set()
+
+
 class Producer(Stoppable):
     """Sends until told to stop. `kept`: what was acknowledged, by body."""
 
-    def __init__(self, cluster: Cluster, number: int, queue: str, pause: float) -> None:
+    def __init__(self, cluster: Cluster, number: int, queue: str, pause: float, gate: Gate) -> None:
         super().__init__(f"producer {number} of {queue.rpartition('/')[2]}")
         self._client, self._number, self._queue, self._pause = Client(cluster, number), number, queue, pause
+        self._open = gate.open[queue]
         self.kept: list[str] = []
+
+    def _rest(self) -> None:
+        self.stopping.wait(self._pause)
+        self._open.wait()
 
     def _send(self, kind: str, entries: list[dict[str, str]]) -> list[dict[str, Any]]:
         request = {"QueueUrl": self._queue, "Entries": entries}
@@ -44,7 +71,7 @@ class Standard(Producer):
             while bodies:
                 failed = self._send("send", [{"Id": str(at), "MessageBody": body} for at, body in enumerate(bodies)])
                 bodies = [bodies[int(entry["Id"])] for entry in failed]
-            self.stopping.wait(self._pause)
+            self._rest()
 
 
 class Fifo(Producer):
@@ -64,7 +91,7 @@ class Fifo(Producer):
                 known = len(self.kept)
                 self._send("send to FIFO", entries)
                 del self.kept[known:]
-            self.stopping.wait(self._pause)
+            self._rest()
 
     def _entry(self, at: int, group: int, number: int) -> dict[str, str]:
         body = f"orders/{self._number}-{group}/{number}"
@@ -135,12 +162,13 @@ def content(key: str, count: int) -> bytes:
 class Load:
     """All of it."""
 
-    def __init__(self, cluster: Cluster, queues: dict[str, str], producers: int, pause: float) -> None:
-        self.fifo = [Fifo(cluster, at, queues["orders.fifo"], pause) for at in range(producers)]
-        self.standard = [Standard(cluster, at, queues["events"], pause) for at in range(producers)]
+    def __init__(self, cluster: Cluster, queues: dict[str, str], producers: int, pause: float, backlog: int) -> None:
+        gate = Gate(cluster, queues, backlog)
+        self.fifo = [Fifo(cluster, at, queues["orders.fifo"], pause, gate) for at in range(producers)]
+        self.standard = [Standard(cluster, at, queues["events"], pause, gate) for at in range(producers)]
         self.callers = [Caller(cluster, at, 0.3) for at in range(6)]
         self.objects = [Objects(cluster, 0, 0.2)]
-        self._threads: list[Stoppable] = [*self.fifo, *self.standard, *self.callers, *self.objects]
+        self._threads: list[Stoppable] = [*self.fifo, *self.standard, *self.callers, *self.objects, gate]
 
     def start(self) -> None:
         threading.stack_size(512 << 10)
