@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import random
 import re
 import statistics
@@ -67,6 +68,7 @@ class Live:
         self._attacks = Attacks(self._clients, key, secret, self._seeded)
         self.prologue = Prologue(self._clients, self._memory, account=ACCOUNT)
         self._services = services
+        self._log, self._logged = data.parent / "log", 0
         self._operations: list[tuple[str, Any]] = []
         self._past: deque[Wire] = deque(maxlen=KEPT)
         self.statuses: Counter[int] = Counter()
@@ -94,7 +96,9 @@ class Live:
                 told = now
                 progress(f"{now - begun:.0f} s: {self.summary()}; {growth.held(process, self._data)}")
             self.step()
+            self._read_log()
         neighbour.stop()
+        self._read_log()
         if self._server.process.poll() is not None:
             self.findings["ended"] = f"the server ended with {self._server.process.returncode}"
             self._keep("ended")
@@ -176,6 +180,23 @@ class Live:
         if self._judge(name, wire, reply, kind) and 0 < reply.status < 400 and name not in UNSIGNED:
             self._find(f"{name} answered {reply.status} to a request that is {kind}", wire, reply)
 
+    def _read_log(self) -> None:
+        """Whatever the server logged of exceptions since last time is a finding, even where a client was told nothing."""
+        with self._log.open("rb") as file:
+            file.seek(self._logged)
+            text = file.read().decode(errors="replace")
+        if not text.endswith("\n"):  # still being written
+            return
+        self._logged += len(text.encode())
+        for piece in text.split("Traceback (most recent call last):")[1:]:
+            lines = [line for line in piece.splitlines() if line.strip()]
+            places = [line.strip() for line in lines if 'File "' in line and "/freehold/" in line]
+            said = next((line for line in lines if not line.startswith(" ")), "")
+            what = f"logged {said[:120]} at {places[-1][-90:] if places else '?'}"
+            if what not in self.findings:
+                self.findings[what] = f"{what}\n{piece[:3_000]}"
+                self._keep(what)
+
     def _door(self) -> None:
         kind, wire = doors.Doors(self.prologue.doors, self._port, self._seeded).make()
         reply = self._sender.send(wire, alone=True)
@@ -211,8 +232,9 @@ class Live:
             if not reply.late:
                 self._find(f"{name}: {reply.problem}", wire, reply)
             return False
-        # What a function made of it is the function's: a gateway says 502 and 504 of it.
-        gateway = name.startswith("door ") and reply.status in (502, 504)
+        # What a function made of it is the function's: a gateway says 502 and 504 of it, and 500 where it may not invoke it.
+        # What the gateway itself made of it is in the log.
+        gateway = name in ("door http", "door rest", "door url") and reply.status in (500, 502, 504)
         if reply.status >= 500 and reply.status not in OTHERWISE and not gateway:
             self._find(f"{name} answered {reply.status}", wire, reply)
             return False
@@ -329,9 +351,11 @@ def fuzz(seconds: float, seed: int, services: list[str], work: Path, *, guarded:
         data = Path(directory)
         data.chmod(0o711)
         server = _server(data / "data", seed, guarded=guarded)
-        with server:
+        try:
             live = Live(server, data / "data", seed, services, work, guarded=guarded)
             live.run(seconds, lambda text: print(text, flush=True))
+        finally:
+            _stop(server)
     for finding in live.findings.values():
         print(finding)
     print(live.summary(), flush=True)
@@ -339,8 +363,22 @@ def fuzz(seconds: float, seed: int, services: list[str], work: Path, *, guarded:
 
 
 def _server(data: Path, seed: int, *, guarded: bool) -> Freehold:
-    """Open servers draw their ids from the seed, so that requests find the same things again; guarded ones take no seed."""
-    return Freehold(data=data, seed=None if guarded else seed or 1, flags=("--guarded",) if guarded else ())
+    """A started server whose log goes to a file beside its data. Open servers draw their ids from the seed, so that
+    requests find the same things again; guarded ones take no seed."""
+    server = Freehold(data=data, seed=None if guarded else seed or 1, flags=("--guarded",) if guarded else ())
+    kept = os.dup(2)
+    with (data.parent / "log").open("wb") as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            return server.start()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _stop(server: Freehold) -> None:
+    if server.process.poll() is None:
+        server.stop()
 
 
 def replay(path: Path) -> bool:
@@ -349,7 +387,8 @@ def replay(path: Path) -> bool:
     about, fine = kept["live"], True
     with tempfile.TemporaryDirectory(prefix="freehold-fuzz-") as directory:
         Path(directory).chmod(0o711)
-        with _server(Path(directory) / "data", about["seed"], guarded=about["guarded"]) as server:
+        server = _server(Path(directory) / "data", about["seed"], guarded=about["guarded"])
+        try:
             parts = urllib.parse.urlsplit(server.url)
             key, secret = _credentials(server.said) if about["guarded"] else (ACCOUNT, "test")
             Prologue(Clients(server.url, key, secret), Memory(), account=ACCOUNT).run()
@@ -365,5 +404,11 @@ def replay(path: Path) -> bool:
                         f"{wire.method} {wire.path[:200]} {_shown(wire)}\n"
                         f"-> {reply.status} {reply.problem} {reply.body[:500]!r}"
                     )
+        finally:
+            _stop(server)
+        log = (Path(directory) / "log").read_text(errors="replace")
+        if "Traceback" in log:
+            fine = False
+            print(log[-6_000:])
     print(f"was: {kept['finding'][:600]}\n{'nothing went wrong' if fine else 'it went wrong again'}")
     return fine

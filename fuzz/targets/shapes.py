@@ -117,7 +117,7 @@ def _text(draws: Draws, shape: Shape, *, odd: bool) -> str:
 
 
 def plain(found: Any) -> Any:
-    """A value without what protocols do not tell apart: absent and empty, seconds and datetimes, whole and broken numbers."""
+    """A value without what protocols do not tell apart: absent and empty, seconds and datetimes, 1 and 1.0."""
     if isinstance(found, dict):
         items = {name: plain(inner) for name, inner in found.items() if name != "ResponseMetadata"}
         return {name: inner for name, inner in items.items() if inner not in (None, {}, [], "", b"")}
@@ -128,3 +128,12 @@ def plain(found: Any) -> Any:
     if isinstance(found, bool | str):
         return found
     return float(found) if isinstance(found, int | float) and abs(found) < 2**53 else found
+
+
+def texts(found: Any) -> list[str]:
+    """Every text in a value."""
+    if isinstance(found, dict):
+        return [text for name, inner in found.items() for text in (name, *texts(inner))]
+    if isinstance(found, list):
+        return [text for inner in found for text in texts(inner)]
+    return [found] if isinstance(found, str) else []

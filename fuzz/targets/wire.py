@@ -1,4 +1,4 @@
-"""The wire: what botocore serializes is read as it was meant, whatever else comes is a Fault; answers are read by botocore."""
+"""The wire: what botocore serializes is read as it was meant, all else is a Fault; botocore reads the answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from freehold.kit.http import Request, Response
 from freehold.wire.base import Match, WireFault
 from fuzz.draws import Draws
 from fuzz.targets import Target, loops, require
-from fuzz.targets.shapes import CONTROL, operations, plain, structure
+from fuzz.targets.shapes import CONTROL, operations, plain, structure, texts
 
 SPOKEN = (
     ("dynamodb", "json"),
@@ -77,7 +77,7 @@ def _sent(operation: OperationModel, protocol: str, service: str, value: dict[st
         ]
         query = urlencode(pairs)
     query = "&".join(filter(None, (inside, query)))
-    if service == "s3" and "Bucket" in value and not own.startswith("/{Bucket}"):
+    if service == "s3" and "Bucket" in value and "{Bucket}" not in operation.http["requestUri"]:
         own = "/" + quote(value["Bucket"], safe="") + own
     body = made["body"]
     headers = {
@@ -181,7 +181,7 @@ def run_answers(draws: Draws) -> Any:
     value = structure(draws, operation.output_shape, odd=odd)
     response = wire.render(match, value, "id")
     got = _read(operation, protocol, response)
-    if not odd or not CONTROL.search(repr(value)):
+    if not odd or not CONTROL.search("".join(texts(value))):
         codes = {name for name, member in operation.output_shape.members.items() if _in_status(member)}
         wanted, read = ({k: v for k, v in plain(each).items() if k not in codes} for each in (value, got))
         require(wanted == read, operation.name, "was said", wanted, "was read", read, response)
@@ -200,7 +200,7 @@ def _fault(draws: Draws, match: Match, operation: OperationModel, protocol: str)
     if match.operation is not None and match.operation.http_method == "HEAD":
         return None
     got = _read(operation, protocol, response)
-    message = got.get("Error", {}).get("Message", got.get("Error", {}).get("message", ""))
+    message = got.get("Error", {}).get("Message", got.get("Error", {}).get("message", "")) or ""
     if not CONTROL.search(fault.message) and fault.message.strip() == fault.message:
         require(message == fault.message, fault.code, fault.message, message, response.body)
     require(got.get("Error", {}).get("Code"), "no code", response)
