@@ -27,7 +27,8 @@ from freehold.kit.clock import Clock
 from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack, span, unpack
 from freehold.store.base import ReadTx, Store, StoreError, Tx
-from freehold.work.leases import Lease, LeaseLost
+from freehold.work.leases import DutyRow, LeaseLost, decoded
+from freehold.work.leases import Held as Held
 from freehold.work.members import BEAT_S, TTL_S, MemberRow, Members, read_members
 from freehold.work.tasks import RESTART_FIRST_S, RESTART_MOST_S, Tasks
 
@@ -40,59 +41,6 @@ GATHER_S = 0.005
 """What is declared or roused within it is looked at together."""
 _PAGE = 200
 _SWEEP_S = 600.0
-
-
-class DutyRow(msgspec.Struct, frozen=True, array_like=True):
-    """The value of a duty's row. `owner` is a member's id, or empty: free; `next` is who asked for it."""
-
-    owner: str
-    epoch: int
-    next: str = ""
-
-
-class Held(Lease):
-    """A duty that this node holds: what `work` is given. On a store with a single owner it cannot be lost."""
-
-    __slots__ = ("_alone", "_callbacks", "_ending", "lost")
-
-    def __init__(self, key: bytes, owner: str, epoch: int, *, alone: bool) -> None:
-        super().__init__(key, owner, epoch)
-        self._alone = alone
-        self.lost = False
-        """Was it taken away, rather than asked for? Then nothing that is under way can be recorded any more."""
-        self._ending = asyncio.Event()
-        self._callbacks: list[Callable[[], None]] = []
-
-    def check(self, tx: ReadTx) -> None:
-        """Call it first in every transaction that acts. Raises LeaseLost. Costs nothing where there is a single owner."""
-        if self._alone:
-            return
-        row = _read(tx, self.key)
-        if row is None or (row.owner, row.epoch) != (self.owner, self.epoch):
-            raise LeaseLost(f"{self.owner} held epoch {self.epoch}")
-
-    @property
-    def ending(self) -> bool:
-        """Is the work asked to end? It begins nothing new, ends what is under way, and returns."""
-        return self._ending.is_set()
-
-    async def wait_ending(self) -> None:
-        """Return when the work is asked to end."""
-        await self._ending.wait()
-
-    def when_ending(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called when the work is asked to end (at once if it is already)."""
-        if self._ending.is_set():
-            callback()
-        else:
-            self._callbacks.append(callback)
-
-    def end(self) -> None:
-        """Ask the work to end."""
-        if not self._ending.is_set():
-            self._ending.set()
-            for callback in self._callbacks:
-                callback()
 
 
 Work = Callable[[Held], Awaitable[None]]
@@ -365,7 +313,7 @@ class Duties:
     async def _look(self, duties: list[Duty]) -> tuple[dict[str, MemberRow], list[DutyRow | None]]:
         def body(tx: ReadTx) -> tuple[dict[str, MemberRow], list[DutyRow | None]]:
             rows = tx.get_many([duty.key for duty in duties]) if duties else []
-            return read_members(tx), [_decode(value) for value in rows]
+            return read_members(tx), [decoded(value) for value in rows]
 
         return await self._store.read_many(body)
 
@@ -414,7 +362,7 @@ class Duties:
         def body(tx: Tx) -> list[int | None]:
             epochs: list[int | None] = []
             for (duty, row), value in zip(wanted, tx.get_many([duty.key for duty, _ in wanted]), strict=True):
-                current = _decode(value)
+                current = decoded(value)
                 if current != row:
                     epochs.append(None)
                     continue
@@ -439,7 +387,7 @@ class Duties:
 
         def body(tx: Tx) -> None:
             for (duty, row), value in zip(wanted, tx.get_many([duty.key for duty, _ in wanted]), strict=True):
-                if _decode(value) == row:
+                if decoded(value) == row:
                     tx.put(duty.key, msgspec.msgpack.encode(DutyRow(row.owner, row.epoch, me)))
             tx.wake(WAKE)
 
@@ -451,7 +399,7 @@ class Duties:
             return
 
         def body(tx: Tx) -> None:
-            row = _read(tx, duty.key)
+            row = decoded(tx.get(duty.key))
             if row is None or (row.owner, row.epoch) != (lease.owner, lease.epoch):
                 return
             if remove:
@@ -475,7 +423,7 @@ class Duties:
 
         def body(tx: Tx) -> None:
             for key in wanted:
-                row = _read(tx, key)
+                row = decoded(tx.get(key))
                 if row is not None and not self.members.is_live(row.owner):
                     tx.delete(key)
 
@@ -491,11 +439,3 @@ def preferred(name: str, members: Iterable[str]) -> str:
     """The member that a duty prefers: the same on every node that sees the same members; when one comes or goes, only the
     duties that it gains or had move."""
     return max(members, key=lambda member: blake2b(f"{name}\0{member}".encode(), digest_size=8).digest())
-
-
-def _decode(value: bytes | None) -> DutyRow | None:
-    return None if value is None else msgspec.msgpack.decode(value, type=DutyRow)
-
-
-def _read(tx: ReadTx, key: bytes) -> DutyRow | None:
-    return _decode(tx.get(key))

@@ -1,117 +1,77 @@
 """Leases: who may act, proved inside the transaction that acts.
 
-Ownership is an epoch in a row. The holder's every write checks the epoch in its own transaction, so a holder that was
-replaced while it slept cannot write, whatever its clock says. Expiry only decides when somebody else may try: a
-contender watches the holder's beats and takes over when none came for `ttl` seconds of the contender's own monotonic
-clock. Service time is never asked.
+Ownership is an epoch in a row. The holder's every write checks owner and epoch in its own transaction, so a holder that was
+replaced while it slept cannot write, whatever its clock says. Who may try to take a lease, and when, is the matter of
+work/duties.py.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import msgspec
 
-from freehold.kit.clock import Clock
-from freehold.kit.ids import Ids
-from freehold.kit.tuples import pack
-from freehold.store.base import ReadTx, Store, Tx
+from freehold.store.base import ReadTx
 
 
 class LeaseLost(Exception):
     """Somebody else holds the lease now; nothing was written."""
 
 
-class _Row(msgspec.Struct, array_like=True):
+class DutyRow(msgspec.Struct, frozen=True, array_like=True):
+    """The value of a duty's row. `owner` is a member's id, or empty: free; `next` is who asked for it."""
+
     owner: str
     epoch: int
-    beat: int
+    next: str = ""
 
 
-class Lease:
-    """A held lease."""
+class Held:
+    """A duty that this node holds: what `work` is given. On a store with a single owner it cannot be lost."""
 
-    __slots__ = ("epoch", "key", "owner")
+    __slots__ = ("_alone", "_callbacks", "_ending", "epoch", "key", "lost", "owner")
 
-    def __init__(self, key: bytes, owner: str, epoch: int) -> None:
+    def __init__(self, key: bytes, owner: str, epoch: int, *, alone: bool) -> None:
         self.key, self.owner, self.epoch = key, owner, epoch
+        self._alone = alone
+        self.lost = False
+        """Was it taken away, rather than asked for? Then nothing that is under way can be recorded any more."""
+        self._ending = asyncio.Event()
+        self._callbacks: list[Callable[[], None]] = []
 
     def check(self, tx: ReadTx) -> None:
-        """Call it first in every transaction that acts under the lease. Raises LeaseLost."""
-        row = _read(tx, self.key)
-        if row is None or row.epoch != self.epoch:
+        """Call it first in every transaction that acts. Raises LeaseLost. Costs nothing where there is a single owner."""
+        if self._alone:
+            return
+        row = decoded(tx.get(self.key))
+        if row is None or (row.owner, row.epoch) != (self.owner, self.epoch):
             raise LeaseLost(f"{self.owner} held epoch {self.epoch}")
 
+    @property
+    def ending(self) -> bool:
+        """Is the work asked to end? It begins nothing new, ends what is under way, and returns."""
+        return self._ending.is_set()
 
-class Leases:
-    """Takes, keeps and gives back leases by name."""
+    async def wait_ending(self) -> None:
+        """Return when the work is asked to end."""
+        await self._ending.wait()
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
-        self._store, self._clock = store, clock
-        self._owner = ids.hex(16)
-        self._seen: dict[str, tuple[int, int, float]] = {}
+    def when_ending(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the work is asked to end (at once if it is already)."""
+        if self._ending.is_set():
+            callback()
+        else:
+            self._callbacks.append(callback)
 
-    async def take(self, name: str) -> Lease:
-        """The lease, from whoever holds it: for what one process owns by other means (a locked data directory)."""
-        key = pack("lease", name)
-
-        def body(tx: Tx) -> int:
-            row = _read(tx, key)
-            return _write(tx, key, self._owner, (row.epoch if row else 0) + 1)
-
-        return Lease(key, self._owner, await self._store.transact(body))
-
-    async def acquire(self, name: str, ttl: float) -> Lease | None:
-        """The lease if it is free, ours, or its holder has not beaten for `ttl` monotonic seconds as seen from here.
-
-        None means: ask again later, at least once per `ttl`; the first look at a held lease only starts the watch.
-        """
-        key = pack("lease", name)
-        now = self._clock.monotonic()
-        row = await self._store.read(lambda tx: _read(tx, key))
-        if row is not None and row.owner not in ("", self._owner):
-            epoch, beat, since = self._seen.get(name, (-1, -1, now))
-            if (epoch, beat) != (row.epoch, row.beat):
-                self._seen[name] = (row.epoch, row.beat, now)
-                return None
-            if now - since < ttl:
-                return None
-
-        def body(tx: Tx) -> int | None:
-            current = _read(tx, key)
-            if current is not None and (row is None or (current.epoch, current.beat) != (row.epoch, row.beat)):
-                return None
-            return _write(tx, key, self._owner, (current.epoch if current else 0) + 1)
-
-        taken = await self._store.transact(body)
-        self._seen.pop(name, None)
-        return None if taken is None else Lease(key, self._owner, taken)
-
-    async def beat(self, lease: Lease) -> None:
-        """Show that the holder lives: at least three times per `ttl`. Raises LeaseLost."""
-
-        def body(tx: Tx) -> None:
-            lease.check(tx)
-            row = _read(tx, lease.key)
-            assert row is not None
-            tx.put(lease.key, msgspec.msgpack.encode(_Row(row.owner, row.epoch, row.beat + 1)))
-
-        await self._store.transact(body)
-
-    async def release(self, lease: Lease) -> None:
-        """Give it back, so that nobody has to wait. Silent if it was lost."""
-
-        def body(tx: Tx) -> None:
-            row = _read(tx, lease.key)
-            if row is not None and row.epoch == lease.epoch:
-                tx.put(lease.key, msgspec.msgpack.encode(_Row("", row.epoch, row.beat)))
-
-        await self._store.transact(body)
+    def end(self) -> None:
+        """Ask the work to end."""
+        if not self._ending.is_set():
+            self._ending.set()
+            for callback in self._callbacks:
+                callback()
 
 
-def _read(tx: ReadTx, key: bytes) -> _Row | None:
-    value = tx.get(key)
-    return None if value is None else msgspec.msgpack.decode(value, type=_Row)
-
-
-def _write(tx: Tx, key: bytes, owner: str, epoch: int) -> int:
-    tx.put(key, msgspec.msgpack.encode(_Row(owner, epoch, 0)))
-    return epoch
+def decoded(value: bytes | None) -> DutyRow | None:
+    """A duty's row, if there is one."""
+    return None if value is None else msgspec.msgpack.decode(value, type=DutyRow)

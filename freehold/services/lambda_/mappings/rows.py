@@ -13,7 +13,7 @@ from freehold.kit.tuples import pack, span
 from freehold.services.lambda_.mappings.model import DELETING, Mapping
 from freehold.services.lambda_.rows import SERVICE, Codec
 from freehold.store.base import ReadTx, Tx
-from freehold.work.leases import Lease
+from freehold.work.leases import Held
 
 CHANGED = pack(SERVICE, "mappings")
 """Woken when a mapping was created or changed, or has arrived where it was going: every node looks."""
@@ -70,7 +70,7 @@ def change(tx: Tx, mapping: Mapping) -> None:
     tx.wake(CHANGED)
 
 
-def arrive(tx: Tx, lease: Lease, seen: Mapping) -> Mapping | None:
+def arrive(tx: Tx, lease: Held, seen: Mapping) -> Mapping | None:
     """Under the duty of the mapping: the state that `seen` was on its way to, unless a caller has changed it since.
     A deleted mapping goes with its rows: None."""
     lease.check(tx)
@@ -88,7 +88,7 @@ def arrive(tx: Tx, lease: Lease, seen: Mapping) -> Mapping | None:
     return current
 
 
-def note_problem(tx: Tx, lease: Lease, uuid_key: bytes, problem: str | None) -> None:
+def note_problem(tx: Tx, lease: Held, uuid_key: bytes, problem: str | None) -> None:
     """Keep what keeps the mapping from working, or that it works again."""
     lease.check(tx)
     current = mappings.get(tx, uuid_key)
