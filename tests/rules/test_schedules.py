@@ -233,3 +233,9 @@ def test_after_a_long_silence_the_past_is_passed_over() -> None:
     assert shown(following(parse("rate(1 day)"), noon, ms("2026-01-09T00:00:00"), anchor_ms=noon)) == (
         "2026-01-09T12:00:00"
     )
+
+
+def test_the_years_end_in_every_zone_at_once() -> None:
+    """Found by ./dev fuzz: west of Greenwich there was a last time whose own next time was earlier."""
+    for name in ("UTC", "America/New_York", "Pacific/Apia"):
+        assert run("cron(13 */21 ? * * 2199)", "2199-12-31T23:59:00", 1, name) == [None]

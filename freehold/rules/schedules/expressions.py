@@ -68,7 +68,7 @@ class Cron:
                 return None
             found = _to_ms(following, zone)
             if found is not None and found > ms:
-                return found
+                return found if found < _LAST_MS else None
             local = following
         return None
 
