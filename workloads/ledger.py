@@ -8,7 +8,7 @@ interruption a name has the value that was acknowledged last, or one that was tr
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,13 +96,18 @@ class Ledger:
         """The value that was acknowledged last."""
         return self.possible(name)[0]
 
-    def compare(self, found: Mapping[str, Any], of: str = "", *, late: bool = False) -> list[str]:
-        """What cannot be, one line each: `found` are all names that begin with `of`. `late`: what is missing may still come.
+    def compare(
+        self, found: Mapping[str, Any], of: str = "", *, late: bool = False, moving: Collection[str] = ()
+    ) -> list[str]:
+        """What cannot be, one line each: `found` are all names that begin with `of`, but for those that are `moving`: they
+        are on their way to a value. `late`: what is missing may still come.
 
         What was found is certain from now on: it has been served, so it may not change by itself any more.
         """
         wrong = []
         for name in [*(name for name in self._history if name.startswith(of) and name not in found), *found]:
+            if name in moving:
+                continue
             value, possible = found.get(name), self.possible(name)
             if value in possible:
                 if value is not None or not late:

@@ -62,20 +62,24 @@ class Stacks(Workload):
 
     def verify(self, ledger: Ledger, patience: float) -> list[str]:
         until(lambda: not any(each["StackStatus"].endswith("IN_PROGRESS") for each in self._stacks()), patience)
-        wrong, found = [], {}
+        wrong, found, moving = [], {}, []
         for stack in self._stacks():
             name = STACK + stack["StackName"].rpartition("-")[2]
             status = stack["StackStatus"]
             if status.endswith("IN_PROGRESS"):
                 if patience:
                     wrong.append(f"{name} is still {status}")
-                found[name] = next((each for each in ledger.possible(name) if each is not None), status)
+                if ledger.possible(name) == [None]:
+                    wrong += (
+                        [] if status.startswith("DELETE") else [f"{name} is {status}, but was deleted or never made"]
+                    )
+                moving.append(name)
             elif status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
                 found[name] = self._number(name)
                 wrong += self._resources(name, stack)
             else:
                 wrong.append(f"{name} ended as {status}: {stack.get('StackStatusReason')}")
-        return wrong + ledger.compare(found, STACK)
+        return wrong + ledger.compare(found, STACK, moving=moving)
 
     def _stacks(self) -> list[dict[str, Any]]:
         found = self.cloud.client("cloudformation").pages("describe_stacks", "Stacks")

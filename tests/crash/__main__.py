@@ -25,7 +25,8 @@ def kill(where: Path, kills: int, seed: int, only: list[str] | None) -> list[str
     print("\n".join(f"{count:9d} facts of {name}" for name, count in sorted(facts.items())))
     starts = sorted(killing.starts_s)
     print(
-        f"{killing.kills} kills, {facts.total()} facts acknowledged, {load.unknown()} unknown, {load.steps} steps; the "
+        f"{killing.kills} kills and {killing.stillborn} more while it started, {facts.total()} facts acknowledged, "
+        f"{load.unknown()} unknown, {load.steps} steps; the "
         f"invariants checked {killing.checks} times; ready again after {starts[len(starts) // 2]:.2f} s "
         f"(at most {starts[-1]:.2f} s)"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from freehold.node.checks import check_directory
+from freehold.node.config import bare_environment
 from freehold.testing import Freehold, StartError
 from tests.crash.seeds import chance
 from workloads import LOADS, Cloud, Gone, Ledger, Workload
@@ -19,7 +21,10 @@ from workloads import LOADS, Cloud, Gone, Ledger, Workload
 CHECK_EVERY = 3
 """Kills between two checks of the directory."""
 LIVES_S = (0.1, 1.6)
-"""A server lives for a random time between these, under load."""
+"""A server lives for a random time between these under load, every fourth one for up to LONG_S."""
+LONG_S = 5.0
+STILLBORN = 0.15
+"""How often a server is killed before it is ready, too: recovery has to bear it."""
 PATIENCE_S = 60.0
 """At the end, what was acknowledged has so long to arrive."""
 Say = Callable[[str], None]
@@ -127,6 +132,8 @@ class Killing:
         self._only = chosen(only)
         self._flags = flags
         self.kills = 0
+        self.stillborn = 0
+        """Kills before the server was ready, besides."""
         self.checks = 0
         self.starts_s: list[float] = []
         """How long the server took to be ready after each kill."""
@@ -140,11 +147,14 @@ class Killing:
             load.setup()
             while self.kills < kills and not self.wrong:
                 load.start(f"{self._seed}-{self.kills}")
-                time.sleep(self._chance.uniform(*LIVES_S))
+                shortest, longest = LIVES_S
+                time.sleep(self._chance.uniform(shortest, LONG_S if self._chance.random() < 0.25 else longest))
                 load.kill(server)
                 self.kills += 1
                 if self.kills % CHECK_EVERY == 0 or self.kills == kills:
                     self._check("after a kill")
+                if self._chance.random() < STILLBORN:
+                    self._kill_while_it_starts()
                 began = time.monotonic()
                 server = self._start()
                 self.starts_s.append(time.monotonic() - began)
@@ -170,6 +180,14 @@ class Killing:
         except StartError:
             server.kill()
             raise
+
+    def _kill_while_it_starts(self) -> None:
+        command = Freehold(data=self._data, flags=("--port", str(self._port), *self._flags))._command
+        process = subprocess.Popen(command, env=bare_environment(), stdout=subprocess.DEVNULL)
+        time.sleep(self._chance.uniform(0.1, 1.0))
+        process.kill()
+        process.wait()
+        self.stillborn += 1
 
     def _check(self, when: str) -> None:
         lines: list[str] = []

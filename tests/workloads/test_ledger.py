@@ -79,6 +79,17 @@ def test_only_names_of_a_kind_are_compared() -> None:
     assert ledger.present("event ") == ["event 1"]
 
 
+def test_what_is_moving_says_nothing_yet() -> None:
+    """A deletion that was not answered and is under way after a crash was taken for a stack that stays."""
+    ledger = Ledger()
+    with ledger.write("a", 1):
+        pass
+    attempt(ledger, "a", None, Gone)
+    assert ledger.compare({}, moving=["a"]) == []
+    assert ledger.possible("a") == [1, None]
+    assert ledger.compare({}) == []
+
+
 def test_at_a_moment_later_answers_are_unknown_and_later_attempts_are_not() -> None:
     clock = itertools.count()
     ledger = Ledger(lambda: next(clock))
