@@ -93,7 +93,8 @@ class Run:
     def judge(self) -> None:
         """By the rules of soak.judging."""
         self.verdicts = judging.judge_samples(self.taken) + judging.judge_work(self.taken)
-        self.verdicts += judging.judge_rows(self.rows, self.taken) + judging.judge_latency(self.latencies, self.taken)
+        self.verdicts += judging.judge_room(self.rows, self.taken) + judging.judge_rows(self.rows, self.taken)
+        self.verdicts += judging.judge_latency(self.latencies, self.taken)
 
     def conclude(self, output: Path) -> bool:
         """Judge, write, draw, say; whether all is well."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from soak.judging import Latencies
 from soak.samples import Rows, Sample
 
-WIDTH, HEIGHT, GAP, MARGIN, COLUMNS = 400, 76, 40, 14, 2
+WIDTH, HEIGHT, GAP, MARGIN, COLUMNS = 440, 76, 40, 14, 2
 POINTS = 130
 """A line of more samples shows the median of those that share a point, and the highest where that matters."""
 COLORS = ("#0b62c4", "#c2410c", "#15803d", "#7e22ce")
@@ -30,8 +30,8 @@ def sample_strips(samples: Sequence[Sample]) -> list[Strip]:
         return [(sample.at_s, float(getattr(sample, name))) for sample in samples]
 
     return [
-        Strip("memory of the server, MB", {"RSS": line("rss_mb"), "PSS": line("pss_mb")}),
-        Strip("memory of functions, MB (PSS)", {"": line("functions_mb")}),
+        Strip("server, MB", {"RSS": line("rss_mb"), "PSS": line("pss_mb")}),
+        Strip("functions, MB (PSS)", {"": line("functions_mb")}),
         Strip("open files", {"all": line("files"), "sockets": line("sockets")}),
         Strip("threads, tasks", {"threads": line("threads"), "tasks": line("tasks")}),
         Strip("store.db, MB", {"": line("store_mb")}),
@@ -97,7 +97,7 @@ def _drawn(strip: Strip, left: float, top: float) -> list[str]:
     ]
     for color, (name, line) in zip(COLORS, strip.lines.items(), strict=False):
         values = [value for _, value in line]
-        said = f"{name} {values[0]:.4g} … {values[-1]:.4g}, most {max(values):.4g}".strip()
+        said = f"{name} {_short(values[0])} … {_short(values[-1])}, most {_short(max(values))}".strip()
         parts.append(f'<tspan fill="{color}" dx="8">{_escaped(said)}</tspan>')
     parts.append("</text>")
     for color, line in zip(COLORS, strip.lines.values(), strict=False):
@@ -112,6 +112,10 @@ def _thin(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     step = -(-len(line) // POINTS)
     groups = [line[at : at + step] for at in range(0, len(line), step)]
     return [(group[-1][0], statistics.median(value for _, value in group)) for group in groups]
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _escaped(text: str) -> str:

@@ -87,6 +87,8 @@ TOO_BUSY = 2.0
 """Where the machine itself became so many times slower, single operations are not judged."""
 ENOUGH = 10
 """Calls in a minute for its percentiles to count."""
+ROOM = 0.2
+"""Bytes of store.db for a byte of rows that the second half may add."""
 WORK_SHARE = 0.15
 """The server's processor time for a thousand calls may rise by this share of its level in the second half."""
 
@@ -162,6 +164,17 @@ def judge_work(samples: Sequence[Sample]) -> list[Verdict]:
     bound = level * WORK_SHARE * (WARMING if samples[-1].at_s < SETTLED_S else 1.0)
     said = f"{rise:+.0f} µs in the second half at {level:.0f} (at most {bound:+.0f})"
     return [Verdict("processor time of the server per call", said, rise <= bound)]
+
+
+def judge_room(taken: Sequence[tuple[float, Rows]], samples: Sequence[Sample]) -> list[Verdict]:
+    """What store.db takes for each byte of rows: what is deleted makes room for what comes."""
+    points = []
+    for at_s, rows in taken:
+        nearest = min(samples, key=lambda sample: abs(sample.at_s - at_s))
+        points.append((at_s, nearest.store_mb * 1e6 / max(1, sum(size for _, size in rows.values()))))
+    rise, level, _ = second_half(points)
+    said = f"{rise:+.2f} bytes in the second half at {level:.2f} (at most {ROOM:+.2f})"
+    return [Verdict("store.db for each byte of rows", said, rise <= ROOM or taken[-1][0] < SETTLED_S)]
 
 
 def judge_rows(taken: Sequence[tuple[float, Rows]], samples: Sequence[Sample]) -> list[Verdict]:

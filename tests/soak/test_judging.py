@@ -82,6 +82,13 @@ def test_rows_with_a_retention_may_gather_but_no_faster_than_before() -> None:
     assert not all(each.flat for each in judge_rows(meter=lambda at: at**3 / 1e6))
 
 
+def test_a_store_that_does_not_use_its_room_again_is_named() -> None:
+    taken: list[tuple[float, Rows]] = [(float(at), {"a": (10, 1_000_000)}) for at in range(30, HOUR + 1, 30)]
+    assert slow(judging.judge_room(taken, samples(store_mb=lambda at: 2.1))) == []
+    growing = samples(store_mb=lambda at: 2.1 + at / HOUR)
+    assert slow(judging.judge_room(taken, growing)) == ["store.db for each byte of rows"]
+
+
 def latencies(**late: float) -> dict[tuple[int, str], Minute]:
     """Of ten operations, 2 ms in all minutes; those given are slower in the last 20."""
     names = [f"s{number}" for number in range(10)]
