@@ -27,7 +27,7 @@ from bench.servers import HERE, freehold, ministack, moto
 SCENARIOS = {"burst": burst, "deploys": deploys, "idle": idle, "memory": memory}
 PARTS = ("start", "cold", "operations", "messaging", "limits", *SCENARIOS, "scale")
 DEFAULT = Pace(rounds=3, many_s=0.7, one_s=0.35)
-QUICK = Pace(rounds=2, many_s=0.35, one_s=0.2, warm_s=0.2, functions_warm_s=3.0)
+QUICK = Pace(rounds=2, many_s=0.3, one_s=0.2, warm_s=0.2, functions_warm_s=3.0, latencies=False)
 Found = dict[str, Any]
 
 
@@ -131,8 +131,14 @@ class Run:
 
     def tables(self) -> list[Table]:
         """Of everything that was measured."""
+        failures = [
+            Row(name, found["failed"], "to be measured", False)
+            for name, found in self.found.items()
+            if name in PARTS and isinstance(found, dict) and "failed" in found
+        ]
         titles = {each.name: (each.title, _beside(each.name)) for each in LIMITS}
         made = [
+            alone.scenario("Parts that failed", failures),
             tables.throughput(self.figures),
             tables.shares(self.figures),
             tables.limits(self.figures, titles),
@@ -142,10 +148,8 @@ class Run:
             alone.starts(self.found.get("start", {})),
         ]
         for name, module in {**SCENARIOS, "scale": scale}.items():
-            if name in self.found:
-                found = self.found[name]
-                failed = [Row("it failed", str(found.get("failed")), "to be measured", False)]
-                made.append(alone.scenario(module.TITLE, failed if "failed" in found else module.rows(found)))
+            if name in self.found and "failed" not in self.found[name]:
+                made.append(alone.scenario(module.TITLE, module.rows(self.found[name])))
         return [*made, tables.everything(self.figures)]
 
 

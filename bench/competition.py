@@ -13,7 +13,7 @@ from bench.limits import appends, redis
 from bench.limits.servers import LIMITS
 from bench.limits.servers import make as limit
 from bench.rounds import Entrant, Loader, Pace, compete, summary
-from bench.rules import RATIOS, SHARES
+from bench.rules import LATENCIES, RATIOS, SHARES
 from bench.servers import Server, freehold, ministack, moto, scratch
 
 CONNECTIONS = (32, 1)
@@ -78,11 +78,12 @@ def operation(running: Field, name: str, pace: Pace) -> Figures:
     """One operation on everybody."""
     entrants = running.entrants(name)
     warm = pace.functions_warm_s if name in FUNCTIONS else pace.warm_s
-    compete([each for _, each in entrants], CONNECTIONS, pace, warm)
+    connections = CONNECTIONS if pace.latencies or name in LATENCIES or name in SHARES else CONNECTIONS[:1]
+    compete([each for _, each in entrants], connections, pace, warm)
     return {
-        (who, name, connections): found
+        (who, name, connected): found
         for who, each in entrants
-        for connections, found in each.figures().items()
+        for connected, found in each.figures().items()
     }  # fmt: skip
 
 

@@ -31,6 +31,8 @@ class Pace:
     warm_s: float = 0.3
     functions_warm_s: float = 5.0
     """Functions at 32 connections: peers need long to start 32 instances."""
+    latencies: bool = True
+    """One connection is measured for every operation, not only for those that have a target."""
 
     def seconds(self, connections: int) -> float:
         """Of one slice."""

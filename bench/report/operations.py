@@ -86,7 +86,7 @@ def everything(figures: Figures) -> Table:
             for server in servers:
                 found = figures.get((server, operation, connections), {})
                 cells += [
-                    rate(found),
+                    rate(found) if found else "",
                     milliseconds(found.get("p50_ms")),
                     milliseconds(found.get("p99_ms")),
                     f"{found['server_cpu']:.2f}" if "server_cpu" in found else "",
