@@ -84,7 +84,9 @@ class Queues(Protocol):
         self, queue_arn: str, *, most: int, visibility_timeout_s: int | None = None
     ) -> tuple[list[Received], int | None]:
         """Up to `most` (at most 1,000) messages that are receivable now, and if there were fewer, the service time (ms)
-        at which the next one will be (None: not before somebody sends). Does not wait. Raises QueueDoesNotExist."""
+        at which the next one will be (None: not before somebody sends). Does not wait; on the embedded engine not even
+        until the receive is durable: the work on a message may begin, and whoever it is lost to in a crash gets it again.
+        Raises QueueDoesNotExist."""
         ...
 
     async def delete(self, queue_arn: str, receipts: Sequence[str]) -> None:

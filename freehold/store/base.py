@@ -126,11 +126,13 @@ class Store(Protocol):
         """As `read`, for bodies that touch more than about 100 rows or large values: never on the event loop."""
         ...
 
-    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None) -> T:
+    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None, early: bool = False) -> T:
         """Run `body` and return its result once durable.
 
         `lane` names a hot spot (a queue, a group): bodies of one lane are run one after the other where that is
-        cheaper than conflicts. Raises what the body raises, LimitExceeded, Contended, CommitUnknown.
+        cheaper than conflicts. `early` may return the result as soon as only the end of this process could undo it (an
+        engine that cannot tell waits as ever): for taking up work that is taken up again if it did not take place, never
+        for what somebody is told. Raises what the body raises, LimitExceeded, Contended, CommitUnknown.
         """
         ...
 

@@ -91,7 +91,7 @@ class MemoryStore:
     async def read_many(self, body: Callable[[ReadTx], T]) -> T:
         return await self.read(body)
 
-    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None) -> T:
+    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None, early: bool = False) -> T:
         self._check_open()
         if self._again():
             with contextlib.suppress(Exception):

@@ -608,3 +608,28 @@ def test_close_finishes_what_was_begun(on_store: OnStore) -> None:
         await store.close()
 
     on_store(check)
+
+
+# Early results
+
+
+def test_what_was_told_early_is_there_for_whoever_comes_later(on_store: OnStore) -> None:
+    async def check(store: Store) -> None:
+        for n in range(20):
+            key = b"%d" % n
+
+            def take(tx: Tx, key: bytes = key) -> bytes | None:
+                tx.put(key, b"taken")
+                return tx.get(key)
+
+            assert await store.transact(take, early=True) == b"taken"
+            assert await store.transact(lambda tx, key=key: tx.get(key)) == b"taken"  # type: ignore[misc]
+        with pytest.raises(Refused):
+            await store.transact(refuse, early=True)
+        assert len(await dump(store)) == 20
+
+    def refuse(tx: Tx) -> None:
+        tx.put(b"never", b"")
+        raise Refused
+
+    on_store(check)

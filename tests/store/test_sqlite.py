@@ -319,3 +319,19 @@ def test_a_loop_that_ended_does_not_stop_the_writer(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(check())
+
+
+# Early results
+
+
+def test_an_early_result_is_there_before_its_commit(tmp_path: Path) -> None:
+    async def check() -> None:
+        store = SqliteStore.open(tmp_path)
+        with pytest.raises(StopIteration):  # without having waited for anything
+            store.transact(put(b"early"), early=True).send(None)
+        assert await store.read(keys) == []
+        await store.transact(lambda tx: None)
+        assert await store.read(keys) == [b"early"]
+        await store.close()
+
+    asyncio.run(check())

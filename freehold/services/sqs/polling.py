@@ -65,28 +65,33 @@ class Poll:
             queue, taken = await self.once(worth=True)
         return queue, taken
 
-    async def once(self, *, worth: bool = False) -> tuple[Queue, Taken]:
-        """What can be received now. Looks before it writes, unless it is likely to be worth it."""
+    async def once(self, *, worth: bool = False, early: bool = False) -> tuple[Queue, Taken]:
+        """What can be received now. Looks before it writes, unless it is likely to be worth it. `early`: for somebody who
+        works on what he gets at once (see `Store.transact`), and wants to know when there will be more."""
         store, now_ms = self._platform.store, self._platform.clock.now_ms()
 
-        def look(tx: ReadTx) -> tuple[Queue, bool]:
+        def look(tx: ReadTx) -> tuple[Queue, bool, Taken]:
             queue = self._find(tx)
-            return queue, bool(self._attempt) or state.is_ready(tx, queue, now_ms)
+            ready = bool(self._attempt) or state.is_ready(tx, queue, now_ms)
+            return queue, ready, Taken(next_due_ms=state.next_due(tx, queue, now_ms) if early and not ready else None)
 
         def take(tx: Tx) -> tuple[Queue, Taken]:
             queue = self._find(tx)
             visibility_s = queue.record.visibility_s if self._visibility_s is None else self._visibility_s
             ask = Ask(self._most, 1000 * visibility_s, now_ms, self._attempt)
-            return queue, state.receive(tx, queue, ask, self._memory)
+            taken = state.receive(tx, queue, ask, self._memory)
+            if early and len(taken.deliveries) < self._most:
+                taken.next_due_ms = state.next_due(tx, queue, now_ms)
+            return queue, taken
 
         flowing = self._memory.flowing
         if not worth and self._place not in flowing:
-            queue, ready = await store.read(look)
+            queue, ready, nothing = await store.read(look)
             if not ready:
-                return queue, Taken()
+                return queue, nothing
         more = True
         while more:
-            queue, taken = await store.transact(take, lane=self._place.watch_key)
+            queue, taken = await store.transact(take, lane=self._place.watch_key, early=early)
             more = taken.more and not taken.deliveries
         if taken.deliveries:
             flowing.add(self._place)

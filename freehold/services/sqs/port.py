@@ -56,14 +56,11 @@ class QueuesPort:
         found: list[Received] = []
         while len(found) < most:
             wanted = min(most - len(found), _MOST)
-            queue, taken = await polling.Poll(platform, place, wanted, visibility_timeout_s).once()
+            queue, taken = await polling.Poll(platform, place, wanted, visibility_timeout_s).once(early=True)
             found += [_received(queue, delivery) for delivery in taken.deliveries]
             if not taken.more and len(taken.deliveries) < wanted:
-                break
-        if len(found) >= most:
-            return found, None
-        now_ms = platform.clock.now_ms()
-        return found, await platform.store.read(lambda tx: state.next_due(tx, self._existing(tx, queue_arn), now_ms))
+                return found, taken.next_due_ms
+        return found, None
 
     async def delete(self, queue_arn: str, receipts: Sequence[str]) -> None:
         now_ms = self._platform.clock.now_ms()

@@ -34,6 +34,8 @@ class Taken:
 
     deliveries: list[Delivery] = field(default_factory=list)
     more: bool = False
+    next_due_ms: int | None = None
+    """When the next message will be receivable, where that was asked for."""
 
 
 def dead_letter(tx: ReadTx, queue: Queue, known: Memory) -> Queue | None:

@@ -103,7 +103,7 @@ class PostgresStore:
         finally:
             session.close()
 
-    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None) -> T:
+    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None, early: bool = False) -> T:
         self._check_open()
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._writer.submit(Job(body, lane, future))

@@ -96,16 +96,17 @@ class SqliteStore:
         except apsw.Error as error:
             raise StoreError(f"the store cannot be read: {error}") from error
 
-    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None) -> T:
+    async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None, early: bool = False) -> T:
         self._check_open()
-        submitted = self._submit(body)
+        submitted = self._submit(body, early=early)
         error, result = submitted if isinstance(submitted, tuple) else await submitted
         if error is not None:
             raise error
         return cast(T, result)
 
-    def _submit(self, body: Callable[[Tx], Any]) -> asyncio.Future[Outcome] | Outcome:
-        """Run a body, or queue it when the group is full. The outcome is there at once if nothing has to be durable."""
+    def _submit(self, body: Callable[[Tx], Any], *, early: bool = False) -> asyncio.Future[Outcome] | Outcome:
+        """Run a body, or queue it when the group is full. The outcome is there at once if nothing has to be durable, or if
+        that is enough: a group either commits or ends the process."""
         writer = self._writer
         loop = asyncio.get_running_loop()
         if self._waiting or writer.gathering.full:
@@ -117,7 +118,7 @@ class SqliteStore:
             return outcome
         future = loop.create_future()
         self._join(overlay, future, outcome)
-        return future
+        return outcome if early and outcome[0] is None else future
 
     def _run(self, body: Callable[[Tx], Any]) -> tuple[Overlay | None, Outcome]:
         """What a body wrote, if anything, and what came of it."""

@@ -90,10 +90,10 @@ async def test_a_thousand_polls_and_one_message_are_one_receive(sqs: Sqs) -> Non
     transactions = 0
     transact = sqs.store.transact
 
-    async def counted(body: Callable[[Any], Any], *, lane: bytes | None = None) -> Any:
+    async def counted(body: Callable[[Any], Any], **options: Any) -> Any:
         nonlocal transactions
         transactions += 1
-        return await transact(body, lane=lane)
+        return await transact(body, **options)
 
     sqs.platform.store.transact = counted
     await sqs.send(url, "x")
