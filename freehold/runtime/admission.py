@@ -38,10 +38,10 @@ class Admission:
     def has_room(self, instances: int) -> bool:
         return instances < self._max_instances
 
-    def take(self) -> bool:
-        """One start, if the burst allows it now."""
-        now = self._clock.monotonic()
-        self._tokens = min(BURST, self._tokens + (now - self._refilled) * BURST / BURST_SECONDS)
+    def take(self, nodes: int) -> bool:
+        """One start, if the burst allows it now: this node's part of it, where there are several."""
+        now, burst = self._clock.monotonic(), BURST / nodes
+        self._tokens = min(burst, self._tokens + (now - self._refilled) * burst / BURST_SECONDS)
         self._refilled = now
         if self._tokens < 1:
             return False

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -139,6 +139,8 @@ class FunctionRuntime(Protocol):
 
     sink: Sink | None
     credentials: Credentials | None
+    nodes: Callable[[], int]
+    """How many nodes there are: they share the burst of starts that Lambda allows."""
 
     async def start(self) -> None: ...
 

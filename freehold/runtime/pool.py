@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 
 from freehold.kit.clock import Clock
@@ -40,6 +40,10 @@ _LOOK_AROUND_AFTER = 2.0
 _LINGER = 0.25
 _CLOSED = "the server is stopping"
 _TOO_MANY = "ConcurrentInvocationLimitExceeded"
+
+
+def _alone() -> int:
+    return 1
 
 
 class _Group:
@@ -79,6 +83,7 @@ class Pool:
     ) -> None:
         self.sink = sink
         self.credentials = credentials
+        self.nodes: Callable[[], int] = _alone
         self._clock = clock
         self._ids = ids
         self._scratch = scratch
@@ -264,7 +269,7 @@ class Pool:
         """Raises Throttled beyond the burst or the number of instances this server may have."""
         if not self._admission.has_room(self._count()) and not self._evict():
             raise Throttled(_TOO_MANY)
-        if not self._admission.take():
+        if not self._admission.take(self.nodes()):
             raise Throttled(_TOO_MANY)
 
     def _count(self) -> int:

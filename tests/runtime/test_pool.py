@@ -95,9 +95,11 @@ def test_more_than_a_thousand_starts_in_ten_seconds_are_refused(monkeypatch: pyt
     now = [0.0]
     monkeypatch.setattr(clock, "monotonic", lambda: now[0])
     admission = Admission(clock, 5000)
-    assert sum(admission.take() for _ in range(1500)) == 1000
+    assert sum(admission.take(1) for _ in range(1500)) == 1000
     now[0] = 1.0
-    assert sum(admission.take() for _ in range(1500)) == 100
+    assert sum(admission.take(1) for _ in range(1500)) == 100
+    now[0] = 61.0
+    assert sum(admission.take(4) for _ in range(1500)) == 250, "four nodes share it"
     assert admission.has_room(4999) and not admission.has_room(5000)
 
 

@@ -95,13 +95,16 @@ class Engine:
         self.sink = LogSink(platform)
         self._monotonic = platform.clock.monotonic
         self._entries: dict[tuple[str, str, str], Entry] = {}
-        self.slots: Slots[Any] = OwnSlots() if platform.duties.members.alone else SharedSlots(platform)
+        self._alone = platform.duties.members.alone
+        self.slots: Slots[Any] = OwnSlots() if self._alone else SharedSlots(platform)
 
     # Resolving
 
     def start(self) -> None:
         """Begin what keeps this node's share of concurrency in line with what others need."""
         if isinstance(self.slots, SharedSlots):
+            members = self.platform.duties.members
+            self.platform.runtime.nodes = lambda: len(members.live())
             self.platform.tasks.loop("lambda: shared slots", self.slots.run)
             self.platform.tasks.loop("lambda: idle slots", self.slots.mind_idle)
 
@@ -116,7 +119,8 @@ class Engine:
             if route is not None:
                 return entry, route
         if stamp is None:
-            self._entries.pop(key, None)
+            if entry is not None:  # deleted, perhaps on another node
+                self.forget(name)
             raise state.not_found(name)
         return await self._compile(name)
 
@@ -153,6 +157,8 @@ class Engine:
         spec = entry.specs.get(key)
         if spec is not None:
             return spec
+        if not self._alone and any(old.version == version.qualifier for old in entry.specs.values()):
+            self.platform.runtime.retire(name.arn)  # it was changed on another node
         code = await self.packages.directory(version.package)
         layers = [await self.packages.directory(layer.package) for layer in version.layers]
         spec = FunctionSpec(

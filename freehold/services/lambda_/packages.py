@@ -164,8 +164,19 @@ class Packages:
         for sha256 in gone:
             self._unused[sha256] = self._platform.clock.monotonic() + UNUSED_S
 
+    async def notice_unused(self) -> None:
+        """Directories of archives that went on another node go as those which went here."""
+        for name in await self._directories():
+            if name not in self._unused and name not in self._building and await self._known(name) is None:
+                self.forget([name])
+
+    async def _directories(self) -> list[str]:
+        return await asyncio.to_thread(lambda: [entry.name for entry in self._root.iterdir()])
+
     async def sweep(self) -> None:
         """Remove directories whose time has come."""
+        if not self._platform.duties.members.alone:
+            await self.notice_unused()
         now = self._platform.clock.monotonic()
         for sha256 in [name for name, due in self._unused.items() if due <= now]:
             del self._unused[sha256]
@@ -173,7 +184,7 @@ class Packages:
 
     async def sweep_all(self) -> None:
         """At start, when nothing runs: remove every directory that no row names."""
-        for name in await asyncio.to_thread(lambda: [entry.name for entry in self._root.iterdir()]):
+        for name in await self._directories():
             await self._remove(name)
 
     async def _remove(self, name: str) -> None:

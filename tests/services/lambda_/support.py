@@ -56,6 +56,7 @@ class FakeRuntime:
     def __init__(self) -> None:
         self.sink: Any = None
         self.credentials: Any = None
+        self.nodes: Callable[[], int] = lambda: 1
         self.body: Body = self._echo
         self.retired: list[str] = []
         self.seen: list[tuple[FunctionSpec, Invocation]] = []
