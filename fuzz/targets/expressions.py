@@ -102,11 +102,29 @@ def item(draws: Draws) -> dict[str, Value]:
     return made
 
 
+def pieces(subject: dict[str, Value]) -> list[Value]:
+    """The values in an item, and parts of them: what a condition may find."""
+    found: list[Value] = []
+    for one in subject.values():
+        found.append(one)
+        ((kind, content),) = one.items()
+        if kind == "M":
+            found += pieces(content)
+        elif kind == "L":
+            found += pieces(dict(enumerate(content)))  # type: ignore[arg-type]
+        elif kind in ("SS", "NS", "BS"):
+            found += [{kind[0]: member} for member in content]
+        elif kind in ("S", "B"):
+            found += [{kind: content[:-1]}, {kind: content[1:]}]
+    return found
+
+
 class Text:
     """Writes an expression and the names and values it uses."""
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: Draws, subject: dict[str, Value] | None = None) -> None:
         self.draws = draws
+        self.pool = pieces(subject or {})
         self.names: dict[str, str] = {}
         self.values: dict[str, Value] = {}
 
@@ -131,7 +149,9 @@ class Text:
 
     def value(self, given: Value | None = None) -> tuple[str, str]:
         key = f":v{len(self.values)}"
-        self.values[key] = value(self.draws) if given is None else given
+        if given is None:
+            given = self.draws.pick(self.pool) if self.pool and self.draws.chance(60) else value(self.draws)
+        self.values[key] = given
         return key, key
 
     def request(self, **expressions: str) -> dict[str, Any]:
@@ -295,7 +315,8 @@ def _bound(request: dict[str, Any], *names: str) -> Bound:
 
 def run_conditions(draws: Draws) -> Any:
     """ConditionExpression, FilterExpression and ProjectionExpression on an item."""
-    text = Text(draws)
+    subject = item(draws)
+    text = Text(draws, subject)
     written, naive = condition(text)
     if draws.chance(10):
         written, naive = draws.text(200), None  # type: ignore[assignment]
@@ -303,7 +324,6 @@ def run_conditions(draws: Draws) -> Any:
     request = text.request(
         FilterExpression=written, **({} if projection is None else {"ProjectionExpression": projection})
     )
-    subject = item(draws)
     before = json.dumps(subject, default=repr)
     try:
         bound = _bound(request, "FilterExpression", "ProjectionExpression")
@@ -374,10 +394,10 @@ def _operand(text: Text, depth: int = 0) -> str:
 
 def run_updates(draws: Draws) -> Any:
     """UpdateExpression on an item: what comes out is an item, and what went in is as it was."""
-    text = Text(draws)
+    subject = item(draws)
+    text = Text(draws, subject)
     written = _update(text) if not draws.chance(10) else draws.text(200)
     request = text.request(UpdateExpression=written)
-    subject = item(draws)
     before = json.dumps(subject, default=repr)
     try:
         bound = _bound(request, "UpdateExpression")

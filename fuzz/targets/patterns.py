@@ -250,6 +250,37 @@ def _check(documents: list[dict[str, Any]], compiled: list[Pattern], event: dict
     return matched
 
 
+def _literals(document: Any) -> list[Any]:
+    if isinstance(document, dict):
+        return [found for inner in document.values() for found in _literals(inner)]
+    if isinstance(document, list):
+        return [found for inner in document for found in _literals(inner)]
+    return [document]
+
+
+def _event(draws: Draws, documents: list[dict[str, Any]], compiled: list[Pattern]) -> dict[str, Any]:
+    """An event with what the patterns ask for in it, or almost: at their paths, their own literals and others."""
+    made = draws.object(NAMES) if draws.chance(40) else {}
+    literals = [found for document in documents for found in _literals(document)] or [None]
+    paths = sorted({path for pattern in compiled for each in pattern.alternatives[:20] for path in each})
+
+    def leaf() -> Any:
+        found = draws.pick(literals) if draws.chance(70) else draws.scalar()
+        if isinstance(found, str) and draws.chance(40):
+            return draws.pick((found + "x", found[:-1], "x" + found, found.upper(), found.replace("*", "xy")))
+        return found + draws.pick((1, -1, 0.5)) if type(found) in (int, float) and draws.chance(30) else found
+
+    for path in paths[:6]:
+        holder = made
+        for step in path[:-1]:
+            if not isinstance(holder.get(step), dict):
+                holder[step] = {}
+            holder = holder[step]
+        if not draws.chance(15):
+            holder[path[-1]] = leaf() if draws.chance(70) else draws.many(3, leaf)
+    return made
+
+
 def run_patterns(draws: Draws) -> Any:
     """Patterns of EventBridge, several in one index, held against an event."""
     if draws.chance(15):
@@ -269,7 +300,7 @@ def run_patterns(draws: Draws) -> Any:
             compiled.append(pattern)
         except PatternError as error:
             errors.append(str(error))
-    event = draws.object(NAMES)
+    event = _event(draws, documents, compiled)
     return errors, _check(documents, compiled, event, draws.pick((1, 1, 3, 12)))
 
 
@@ -288,7 +319,8 @@ def run_policies(draws: Draws) -> Any:
         attributes = {draws.pick(NAMES): (draws.pick(kinds), draws.text()) for _ in range(draws.integer(0, 3))}
         event: dict[str, Any] | None = sns.event_of_attributes(attributes)
     else:
-        event = sns.event_of_body(json.dumps(draws.object(NAMES)) if draws.chance(90) else draws.text())
+        body = _event(draws, [orjson.loads(text)], [pattern])
+        event = sns.event_of_body(json.dumps(body) if draws.chance(90) else draws.text())
     return None if event is None else _check([orjson.loads(text)], [pattern], event, 1)
 
 

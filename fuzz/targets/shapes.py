@@ -116,13 +116,16 @@ def _text(draws: Draws, shape: Shape, *, odd: bool) -> str:
     return draws.text() if odd else str(draws.pick(PLAIN))
 
 
+_EMPTY: tuple[Any, ...] = (None, {}, [], "", b"")
+
+
 def plain(found: Any) -> Any:
     """A value without what protocols do not tell apart: absent and empty, seconds and datetimes, 1 and 1.0."""
     if isinstance(found, dict):
         items = {name: plain(inner) for name, inner in found.items() if name != "ResponseMetadata"}
-        return {name: inner for name, inner in items.items() if inner not in (None, {}, [], "", b"")}
+        return {name: inner for name, inner in items.items() if inner not in _EMPTY}
     if isinstance(found, list | tuple):
-        return [plain(inner) for inner in found]
+        return [inner for inner in map(plain, found) if inner not in _EMPTY]
     if isinstance(found, datetime):
         return found.timestamp()
     if isinstance(found, bool | str):
