@@ -7,6 +7,7 @@ import urllib.error
 
 from workloads import making
 from workloads.arriving import Delivering, InTable
+from workloads.cloud import Unclear
 from workloads.ledger import Ledger
 
 ROUTE = "route "
@@ -50,6 +51,8 @@ class HttpApis(Delivering):
         try:
             self.cloud.open(self._path, names[0].encode())
         except urllib.error.HTTPError as refused:
+            if refused.code in (502, 503, 504):  # what is behind it failed, or took too long to start
+                raise Unclear(f"{self._path} answered {refused.code}") from refused
             raise RuntimeError(f"{self._path} answered {refused.code}: {refused.read()[:300]!r}") from refused
 
     def manage(self, rng: random.Random) -> None:

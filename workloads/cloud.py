@@ -22,6 +22,10 @@ class Gone(Exception):
     """The connection ended: whether the server did what it was asked is unknown."""
 
 
+class Unclear(Gone):
+    """The server lives, and says that what it was asked to have done did not come to an answer: a function timed out."""
+
+
 class Cloud:
     """An account at a URL. Clients never retry: an answer that did not come is for the ledger to know.
 

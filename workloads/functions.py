@@ -7,7 +7,7 @@ import random
 
 from workloads import making
 from workloads.arriving import Delivering, InTable
-from workloads.cloud import read
+from workloads.cloud import Unclear, read
 from workloads.ledger import Ledger
 
 ALIAS = "alias "
@@ -40,6 +40,8 @@ class Functions(Delivering):
         )
         payload = read(answer["Payload"])
         if "FunctionError" in answer:
+            if b"imed out" in payload or b"Sandbox.Timedout" in payload:
+                raise Unclear(payload.decode())
             raise RuntimeError(payload)
 
     def _manage(self, rng: random.Random) -> None:
@@ -70,7 +72,7 @@ class Mappings(Delivering):
     def setup(self) -> None:
         making.table(self.cloud, self.prefix())
         making.function(self.cloud, self.prefix(), self.prefix())
-        queue = making.queue(self.cloud, self.prefix(), seconds=10)
+        queue = making.queue(self.cloud, self.prefix(), seconds=20)
         made = self.cloud.client("lambda").create_event_source_mapping(
             FunctionName=self.prefix(), EventSourceArn=queue, BatchSize=10
         )

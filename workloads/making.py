@@ -78,7 +78,7 @@ def function(cloud: Cloud, name: str, into: str, source: str = ARRIVE) -> str:
         Code={"ZipFile": package(source)},
         Environment={"Variables": {"TABLE": into}},
         MemorySize=1769,  # a whole core: what a crash left over has to be worked off
-        Timeout=10,
+        Timeout=20,
     )
     client.wait("function_active_v2", FunctionName=name)
     return str(made["FunctionArn"])

@@ -36,7 +36,7 @@ class Messaging(Workload):
 
     def setup(self) -> None:
         full, table = f"{self.prefix()}.fifo", self.prefix()
-        queue = making.queue(self.cloud, full, seconds=10)
+        queue = making.queue(self.cloud, full, seconds=20)
         making.table(self.cloud, table)
         sns, functions = self.cloud.client("sns"), self.cloud.client("lambda")
         self._topic = sns.create_topic(Name=full, Attributes={"FifoTopic": "true"})["TopicArn"]

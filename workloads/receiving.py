@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 from workloads.cloud import Cloud
 from workloads.ledger import Ledger
@@ -38,12 +39,22 @@ def receive(cloud: Cloud, queue: str, ledger: Ledger, named: Named = same, *, re
         if ledger.possible(name) == [None] and not (repeats and ledger.began(name)):
             raise Impossible(f"{queue} has {name}, which was never sent or has been deleted")
     if messages:
-        entries = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)]
+        before = {name: ledger.get(name) for name in names}
         with ledger.write_many(dict.fromkeys(names)):
-            answer = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-            if answer.get("Failed"):
-                raise RuntimeError(f"not deleted from {queue}: {answer['Failed']}")
+            late = _delete(cloud, queue, messages)
+        for at in late:
+            ledger.certain(names[at], before[names[at]])
     return names
+
+
+def _delete(cloud: Cloud, queue: str, messages: list[dict[str, Any]]) -> list[int]:
+    """Delete received messages; the places of those for which it was too late: they are visible again."""
+    entries = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)]
+    answer = cloud.client("sqs").delete_message_batch(QueueUrl=cloud.queue_url(queue), Entries=entries)
+    failed = answer.get("Failed", [])
+    if any("expired" not in each["Message"] for each in failed):
+        raise RuntimeError(f"not deleted from {queue}: {failed}")
+    return [int(each["Id"]) for each in failed]
 
 
 def drain(cloud: Cloud, queue: str, wanted: set[str], patience: float = IN_FLIGHT_S, named: Named = same) -> list[str]:
@@ -63,12 +74,8 @@ def _all(cloud: Cloud, queue: str, wanted: set[str], patience: float, named: Nam
     while True:
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         before = len(found)
-        found |= dict.fromkeys(named(message["Body"]) for message in messages)
-        if delete and messages:
-            entries = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)]
-            answer = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-            if answer.get("Failed"):
-                raise RuntimeError(f"not deleted from {queue}: {answer['Failed']}")
+        late = _delete(cloud, queue, messages) if delete and messages else []
+        found |= dict.fromkeys(named(each["Body"]) for at, each in enumerate(messages) if at not in late)
         if len(found) > before:
             until = time.monotonic() + patience
             continue

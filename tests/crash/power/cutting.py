@@ -21,7 +21,7 @@ PER_RECORD = 24
 RECORD_S = 90.0
 """A run is recorded until every workload has ENOUGH facts, at most for so long."""
 ENOUGH = 12
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 ANYWHERE = "anywhere"
 ANSWERED = "right after an answer"
