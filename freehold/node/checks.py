@@ -68,8 +68,23 @@ def _owners(snapshot: Snapshot, report: Report, unchecked: set[str]) -> None:
             report.broken(f"there are rows of {owner!r}, which no service of this version owns ({pack(owner).hex()})")
 
 
-def command(directory: Path, say: Callable[[str], None] = print) -> int:
-    """Check and say how it came out; answers the exit code."""
-    found = check_directory(directory, say)
-    say(f"{directory}: all invariants hold" if not found else f"{directory}: {found} broken")
+def check_store(url: str, say: Callable[[str], None] = print) -> int:
+    """Check the rows of a store in PostgreSQL as of one commit, whoever uses it meanwhile; answers how many invariants are
+    broken. Where the rows name blobs, their claims are checked; the files are not looked at.
+
+    Raises StoreError: there is none, or it cannot be read. ImportError: the driver is missing.
+    """
+    from freehold.store.postgres.looking import looking
+
+    with looking(url) as tx:
+        report = Report(say)
+        check_rows(tx, report, None, 0.0)
+        return report.total
+
+
+def command(directory: Path, say: Callable[[str], None] = print, *, store: str = "") -> int:
+    """Check a directory, or the store at a URL, and say how it came out; answers the exit code."""
+    found = check_store(store, say) if store else check_directory(directory, say)
+    what = "the store" if store else str(directory)
+    say(f"{what}: all invariants hold" if not found else f"{what}: {found} broken")
     return 1 if found else 0

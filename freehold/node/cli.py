@@ -27,7 +27,9 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--guarded", action="store_const", const=True, help="verify signatures; needed beyond loopback")
     up.add_argument("--region", help="region of unsigned calls (default us-east-1)")
     up.add_argument("--account", help="account of unknown access keys (default 000000000000)")
-    up.add_argument("--clock", help="system; manual, or 2026-01-01T09:00:00Z: time stands until `freehold clock advance`")
+    up.add_argument(
+        "--clock", help="system; manual, or 2026-01-01T09:00:00Z: time stands until `freehold clock advance`"
+    )
     clock = commands.add_parser("clock", help="say what time it is on the platform, or move a manual clock")
     clock.add_argument("action", nargs="?", choices=("advance",), help="advance: move it forward")
     clock.add_argument("duration", nargs="?", help="how far: 90s, 15m, 2h, 1d, or 1d12h")
@@ -41,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     deploy.add_argument("--stack", help="name of the stack (default: the directory's name)")
     check = commands.add_parser("check", help="verify every invariant of a data directory that no server uses")
     check.add_argument("--data", metavar="DIR", help="the directory (default .freehold)")
+    check.add_argument(
+        "--store", metavar="URL", help="the state is in PostgreSQL: its rows, whether servers run or not"
+    )
     snapshot = commands.add_parser("snapshot", help="copy an installation, running or not, into a new directory")
     snapshot.add_argument("directory", metavar="DIR", help="where to; must not be there yet")
     snapshot.add_argument("--data", metavar="DIR", help="the data directory (default: the running server's, .freehold)")
@@ -54,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
         moved.add_argument("file", metavar="FILE", help="it holds secrets: only its owner can read it")
         if verb == "import":
             moved.add_argument("--account", metavar="ACCOUNT", help="refuse a file of another account")
-        moved.add_argument("--data", metavar="DIR", help="the data directory (default: the running server's, .freehold)")
+        moved.add_argument(
+            "--data", metavar="DIR", help="the data directory (default: the running server's, .freehold)"
+        )
         moved.add_argument("--store", metavar="URL", help="the state is in PostgreSQL, and no server runs")
         moved.add_argument("--passphrase-file", metavar="PATH", help="seal the file with the first line of this one")
     commands.add_parser("doctor", help="say what this host offers, what is missing, and how to get it")
@@ -114,10 +121,13 @@ def _check(flags: dict[str, Any]) -> None:
     from freehold.node import checks
     from freehold.store.base import StoreError
 
+    config = load(flags)
     try:
-        sys.exit(checks.command(_in_directory(load(flags)).data))
+        sys.exit(checks.command(config.data, store=config.store))
     except StoreError as problem:
         _fail(str(problem))
+    except ImportError as problem:
+        _fail(f"PostgreSQL's driver is missing ({problem}): pip install 'freehold[postgres]'")
 
 
 def _in_directory(config: Config) -> Config:

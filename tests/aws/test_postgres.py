@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from freehold.kit.tuples import pack
 from freehold.testing import Freehold
 from tests import postgres_server
 from tests.aws.test_scheduler import role
@@ -109,3 +110,30 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
     url = "postgresql://somebody:secret@/nothing?host=/nowhere"
     line = refused("--port", "0", "--data", str(tmp_path), FREEHOLD_STORE=url)
     assert "PostgreSQL cannot be reached" in line and "secret" not in line
+
+
+def test_a_store_is_checked_while_servers_run(tmp_path: Path, cluster: postgres_server.Cluster) -> None:
+    import psycopg
+
+    from freehold.node import checks
+    from freehold.store.base import StoreUnusable
+
+    url = postgres_server.database(cluster.url, "checked")
+    with pytest.raises(StoreUnusable, match="no store of Freehold's"):
+        checks.check_store(url)
+    server = freehold(tmp_path / "data", url)
+    try:
+        sqs, at = queue(server)
+        for number in range(5):
+            sqs.send_message(QueueUrl=at, MessageBody=str(number))
+        lines: list[str] = []
+        assert checks.command(tmp_path, lines.append, store=url) == 0, lines
+        with psycopg.connect(url, autocommit=True) as connection:
+            row = "SELECT k FROM freehold.kv WHERE k >= %s ORDER BY k LIMIT 1"
+            total = connection.execute(row, (pack("sqs", None, "g"),)).fetchone()
+            connection.execute("DELETE FROM freehold.kv WHERE k = %s", total)
+        lines.clear()
+        assert checks.command(tmp_path, lines.append, store=url) == 1
+        assert any(line.startswith("broken: sqs: ") for line in lines), lines
+    finally:
+        server.kill()
