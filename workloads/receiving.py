@@ -13,7 +13,7 @@ from workloads.ledger import Ledger
 VISIBILITY_S = int(os.environ.get("WORKLOADS_VISIBILITY_S", "1"))
 """Of the queues of all workloads: what a crash left in flight comes back soon. A load without crashes sets the variable to
 more: on a busy machine a second may go by between a message and its deletion."""
-IN_FLIGHT_S = 2.5
+IN_FLIGHT_S = 5.0
 """After so many seconds without it a message has not been in flight."""
 
 Named = Callable[[str], str]
