@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
         default="",
         help=f"comma separated; prints, and writes nothing. Parts: {', '.join(PARTS)}. Operations: {', '.join(RATIOS)}",
     )
+    parser.add_argument("--no-peers", action="store_true", help="Freehold and the limits alone, while working on them")
     parser.add_argument("--load-tool", type=Path, default=LOAD_TOOL, help="load.py")
     parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md", help="the page; the plot lies beside it")
     given = parser.parse_args()
@@ -60,6 +61,7 @@ class Run:
         self.operations = [name for name in RATIOS if name in only or "operations" in self.parts]
         self.quick: bool = given.quick
         self.tool: Path = given.load_tool
+        self.peers = () if given.no_peers else competition.PEERS
         self.pace = QUICK if given.quick else DEFAULT
         self.figures: competition.Figures = {}
         self.found: Found = {}
@@ -101,16 +103,15 @@ class Run:
     def starts(self) -> Found:
         """Starts of each server on fresh directories."""
         runs = 1 if self.quick else 3
-        return {
-            "freehold": startup.measure(lambda where: freehold(where / "data"), runs),
-            "ministack": startup.measure(lambda _: ministack(), runs),
-            "moto": startup.measure(lambda _: moto(), runs),
-        }
+        found = {"freehold": startup.measure(lambda where: freehold(where / "data"), runs)}
+        for name, make in (("ministack", ministack), ("moto", moto)):
+            if name in self.peers:
+                found[name] = startup.measure(lambda _, make=make: make(), runs)  # type: ignore[misc]
+        return found
 
     def compete(self) -> None:
         """What needs several servers that stay."""
-        names = ["freehold"]
-        names += ["ministack", "moto"] if self.operations else ["ministack"] if "cold" in self.parts else []
+        names = ["freehold", *(self.peers if self.operations else self.peers[:1] if "cold" in self.parts else ())]
         hot = {SHARES[name][0] for name in self.operations if name in SHARES}
         names += sorted({each.server for each in LIMITS if each.name in hot})
         names += ["reply", "redis"] if "limits" in self.parts else []

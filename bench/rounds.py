@@ -133,7 +133,7 @@ def summary(slices: Sequence[Found], ended: Found, connections: int) -> Found:
         **ended.get("latency", {}).get(str(connections), {}),
         **ended.get("after", {}),
     }
-    for name in ("server_cpu", "server_mb"):
+    for name in ("server_cpu", "server_mb", "cpu_us"):
         values = [each[name] for each in counted if name in each]
         if values:
             found[name] = statistics.mean(values)

@@ -67,6 +67,8 @@ class Worker:
         if before and after:
             found["server_cpu"] = (after["cpu_s"] - before["cpu_s"]) / state.wall
             found["server_mb"] = after["pss_mb"]
+            if answered := state.ok + state.err:
+                found["cpu_us"] = 1e6 * (after["cpu_s"] - before["cpu_s"]) / answered
         return found
 
     def finish(self) -> dict[str, Any]:

@@ -48,14 +48,15 @@ def shares(figures: Figures) -> Table:
             share = None if trouble(ours) or trouble(bare) else ratio(ours, bare)
             shown = "" if share is None else f"{share:.0%}"
             target = f"≥ {wanted:.0%}" if connections == 32 else ""
-            cpu = [f"{found['server_cpu']:.2f}" if "server_cpu" in found else "" for found in (ours, bare)]
+            cpu = [f"{found['cpu_us']:.0f} µs" if "cpu_us" in found else "" for found in (ours, bare)]
             cells = (RATIOS[operation][0], str(connections), rate(ours), rate(bare), shown, target, *cpu)
             met = share >= wanted if share is not None else False if trouble(ours) else None
             lines.append(Line(cells, shown or trouble(ours), target, met))
-    columns = ("", "connections", "Freehold", "bare server", "share", "target", "CPUs", "CPUs of the bare server")
+    columns = ("", "connections", "Freehold", "bare server", "share", "target", "processor", "of the bare server")
     notes = [
         "The bare server is uvicorn with a signature check and a SQLite group commit (SendMessage, PutItem) or point read",
-        "(GetItem), or a Runtime API round trip (Invoke), and nothing else: `bench/limits`.",
+        "(GetItem), or a Runtime API round trip (Invoke), and nothing else: `bench/limits`. Processor is the time of the server",
+        "and everything below it for each request.",
     ]
     return Table("Hot operations as a share of this machine's limits", columns, lines, notes)
 

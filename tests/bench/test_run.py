@@ -11,7 +11,7 @@ from bench.rules import RATIOS
 
 
 def run(only: str = "", quick: bool = False) -> Run:
-    return Run(argparse.Namespace(only=only, quick=quick, load_tool=Path("load.py")))
+    return Run(argparse.Namespace(only=only, quick=quick, load_tool=Path("load.py"), no_peers=False))
 
 
 def test_everything_unless_something_is_named() -> None:
