@@ -120,9 +120,7 @@ class Connection(asyncio.Protocol):
         self._packet = len(data)
         self._received += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # to nothing that is spoken here: the request is answered as it is
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse()
             return
@@ -130,6 +128,24 @@ class Connection(asyncio.Protocol):
             self._refuse()
         elif self._asked:  # by now a small body is complete
             self._begin()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. Nothing that a client would upgrade to is spoken here: its request is answered as it is. The parser takes
+        what follows such a head for another protocol, so it is given the rest again; with a body (Java's client asks for
+        h2c with every request), the head again too, without the wish."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                request = self._asked[-1].request
+                if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+                    if request.method == "CONNECT":
+                        raise httptools.HttpParserError("a body of what has none") from None
+                    self._asked.pop()
+                    lines = [b"%b: %b\r\n" % pair for pair in self._headers if pair[0].lower() != b"upgrade"]
+                    data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), self._url, b"".join(lines), data)
 
     def pause_writing(self) -> None:
         if self._drained is None:

@@ -123,6 +123,20 @@ def test_a_request_may_come_in_any_packets() -> None:
         assert answer.partition(b"\r\n\r\n")[2] == body
 
 
+def test_a_wish_to_upgrade_is_passed_over() -> None:
+    """Found by ./dev fuzz: what followed in the same packet was lost, a body became the next request."""
+    wish = b"Host: here\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+    plain = b"POST /echo HTTP/1.1\r\n" + wish + b"\r\n"
+    sized = b"POST /echo HTTP/1.1\r\n" + wish + b"Content-Length: 3\r\n\r\none"
+    chunked = b"POST /echo HTTP/1.1\r\n" + wish + b"Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+    for size in (100_000, 1, 50):
+        answers = conversation(plain + sized + chunked + close("POST", "/echo", b"end"), slowly=size)
+        assert answers.count(b"HTTP/1.1 200 OK") == 4
+        assert [part[:3] for part in answers.split(b"\r\n\r\n")[2:]] == [b"one", b"two", b"end"]
+    tunnel = b"CONNECT /echo HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\none"
+    assert conversation(tunnel).startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_large_body_is_taken_as_it_is_read() -> None:
     body = bytes(4 << 20)
     assert conversation(close("POST", "/echo", body)).partition(b"\r\n\r\n")[2] == body
