@@ -26,5 +26,7 @@ def test_a_seed_gives_the_same_ids_in_every_run():
 
 def test_a_server_that_cannot_start_says_why(tmp_path):
     (tmp_path / "file").write_text("no directory")
-    with pytest.raises(StartError):
+    with pytest.raises(StartError, match=r"cannot use .*file as the data directory"):
         Freehold(data=tmp_path / "file").start()
+    with pytest.raises(StartError, match="The clock must be system, manual, or the time"):
+        Freehold(manual_clock="tomorrow").start()
