@@ -21,6 +21,7 @@ class Worker(Node):
         self.outbox = Outbox(self.store, clock, Ids(1), self.tasks, self.duties)
         self.gate, self.done, self.begun = asyncio.Event(), [], []
         self.gate.set()
+        self.following = None
 
     async def start(self):
         await self.timers.start({"one": self.fire, "two": self.fire})
@@ -35,7 +36,7 @@ class Worker(Node):
         self.begun.append(key)
         await self.gate.wait()
         self.done.append(key)
-        return None
+        return self.following
 
     async def add(self, *ids, kind="note", group=None):
         for id in ids:
@@ -108,6 +109,25 @@ def test_a_replaced_node_cannot_record_how_its_deliveries_ended():
     asyncio.run(main())
 
 
+def test_a_node_that_was_out_of_touch_performs_again_what_it_had_to_drop():
+    async def main():
+        cluster = await workers(1)
+        (node,) = cluster.nodes
+        node.gate.clear()
+        await node.add("x")
+        await settled()
+        cluster.clock.seconds += 2 * TTL_S
+        node.duties.stop_if_out_of_touch()
+        await settled()
+        assert node.held() == set() and node.begun == ["x"]
+        node.gate.set()
+        await cluster.turns()
+        await settled()
+        assert node.begun == ["x", "x"] and node.done == [("x", 1)]
+
+    asyncio.run(main())
+
+
 def test_the_order_of_a_group_holds_when_its_kind_is_handed_over():
     async def main():
         cluster = await workers(1)
@@ -151,8 +171,14 @@ def test_a_timer_fires_once_on_one_of_several_nodes_and_after_its_death_on_anoth
         assert dead.begun == [b"k", b"l"]
         await cluster.turns(TTL_S + 2 * BEAT_S, without=(dead,))
         assert [node.done for node in others if node.done] == [[b"l"]]
+        await others[0].store.transact(lambda tx: others[0].timers.set(tx, "one", b"m", now))
+        await settled()
+        assert [node.done for node in others if node.done] == [[b"l", b"m"]]
+        assert b"m" not in dead.begun, "what was only paused begins nothing more"
+        dead.following = now + 60_000
         dead.gate.set()
         await settled()
+        assert dead.done == [b"k", b"l"]
         due = await cluster.store.read(lambda tx: others[0].timers.due(tx, "one", b"l"))
         assert due is None, "the dead one, which was only paused, could not set it again"
 

@@ -288,6 +288,21 @@ def test_work_done_once_is_withdrawn_by_itself_and_failing_work_begins_again():
     asyncio.run(main())
 
 
+def test_of_two_nodes_that_take_a_duty_at_once_one_has_it():
+    async def main():
+        cluster = Cluster(2)
+        await cluster.join()
+        first, second = cluster.nodes
+        declared = [(node, node.does("timers", moves=False)) for node in cluster.nodes]
+        for node, duty in declared:
+            await node.duties._take([(duty, None)])  # both have seen that it is free
+        assert [duty.lease is not None for _, duty in declared] == [True, False]
+        await cluster.turns()
+        assert (first.held(), second.held()) == ({"timers"}, set())
+
+    asyncio.run(main())
+
+
 def test_rows_that_nobody_needs_are_removed():
     async def main():
         cluster = Cluster(2)
