@@ -35,6 +35,9 @@ HANG_S = 25
 """Real seconds after which libFuzzer ends the process: for what even an exception cannot interrupt."""
 SEEDS = 64
 """Random inputs to begin with."""
+LEAST_S = 1.0
+"""Of inputs, however long it took to begin."""
+BEGUN = time.monotonic()
 
 
 class TooSlow(BaseException):
@@ -140,7 +143,7 @@ def fuzz_with_atheris(judge: Judge, given: argparse.Namespace, end: Callable[[],
             (corpus / f"seed-{number:03}").write_bytes(data)
     words = given.work / "words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in judge.target.dictionary))
-    deadline = time.monotonic() + given.seconds
+    deadline = _deadline(given.seconds)
 
     def one(data: bytes) -> None:
         judge.one(data)
@@ -154,6 +157,11 @@ def fuzz_with_atheris(judge: Judge, given: argparse.Namespace, end: Callable[[],
     ]  # fmt: skip
     atheris.Setup([sys.argv[0], *options], one)
     atheris.Fuzz()
+
+
+def _deadline(seconds: float) -> float:
+    """A target's share holds what it takes to import and instrument its modules."""
+    return max(BEGUN + seconds, time.monotonic() + LEAST_S)
 
 
 def _escaped(word: str) -> str:
@@ -176,7 +184,7 @@ def fuzz_blindly(judge: Judge, given: argparse.Namespace, end: Callable[[], None
     """Where atheris is not installed: random inputs and mutations of them, without coverage."""
     seeded = random.Random(given.seed)
     pool = list(beginnings(judge.target, given.seed))
-    deadline = time.monotonic() + given.seconds
+    deadline = _deadline(given.seconds)
     while time.monotonic() < deadline:
         data = bytearray(seeded.choice(pool))
         for _ in range(seeded.choice((1, 1, 2, 4, 16))):

@@ -18,6 +18,8 @@ from fuzz.targets.catalog import COVERS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv-fuzz"
+SHORT_S = 5.0
+"""Below so many seconds inputs are random: instrumenting modules takes some of them."""
 GRACE_S = 90.0
 """For starting, and for what libFuzzer itself does before it notices the end."""
 
@@ -42,10 +44,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"}
 
 
-def python() -> str:
-    """The interpreter with atheris, or this one."""
+def python(seconds: float) -> str:
+    """The interpreter with atheris where that is installed and the time long enough for coverage to lead anywhere."""
     guided = VENV / "bin" / "python"
-    return str(guided) if guided.exists() else sys.executable
+    return str(guided) if seconds >= SHORT_S and guided.exists() else sys.executable
 
 
 def fuzz(names: list[str], seconds: float, seed: int, work: Path, *, jobs: int, coverage: bool) -> list[Outcome]:
@@ -85,7 +87,7 @@ def _run(outcome: Outcome, seconds: float, seed: int, work: Path) -> None:
     summary = work / "summary.json"
     summary.unlink(missing_ok=True)
     command = [
-        python(),
+        python(seconds),
         "-m",
         "fuzz.runner",
         outcome.name,

@@ -10,8 +10,8 @@ import psutil
 
 MEMORY_MB = 150.0
 """Resident memory beyond that after warming up: caches that fill, and the allocator's slack."""
-FILES = 60
-"""Open descriptors beyond those after warming up: pools of connections and of function instances fill."""
+FILES = 200
+"""Open descriptors beyond those after warming up: an instance of a function has six, and dozens of versions are invoked."""
 ROWS_PER_SUCCESS = 40.0
 """Rows of the store for each request that succeeded, on average; and for none, ROWS."""
 ROWS = 3_000

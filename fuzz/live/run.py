@@ -35,11 +35,12 @@ AGAIN = 400
 """Requests after which the prologue runs again: what was deleted is made anew."""
 WARM = 0.25
 """Part of a run after which growth counts."""
+FUNCTIONS_S = 45.0
+"""What runs a function may take two initializations of 10 s and its timeout."""
 PATIENT = {
     "sqs:ReceiveMessage": 20.0,
-    "lambda:Invoke": 15.0,
-    "lambda:InvokeWithResponseStream": 15.0,
-    "lambda:InvokeAsync": 15.0,
+    **dict.fromkeys(("lambda:Invoke", "lambda:InvokeWithResponseStream", "lambda:InvokeAsync"), FUNCTIONS_S),
+    **dict.fromkeys(("door http", "door rest", "door url"), FUNCTIONS_S),
 }
 """Seconds that these may take by themselves: long polls, functions."""
 SLOW_S = 10.0
@@ -158,7 +159,7 @@ class Live:
             wire = damaged(wire, seeded)
         name = f"{service}:{operation.name}"
         self.tried.add(name)
-        reply = self._sender.send(wire, alone=alone)
+        reply = self._sender.send(wire, alone=alone, patience=_patience(name))
         what = "damaged" if alone else "broken" if kind > 0.6 else "valid"
         if self._judge(name, wire, reply, what) and 200 <= reply.status < 300:
             self.answered.add(name)
@@ -176,7 +177,7 @@ class Live:
         if made is None:
             return
         kind, wire = made
-        reply = self._sender.send(wire, alone=self._seeded.random() < 0.3)
+        reply = self._sender.send(wire, alone=self._seeded.random() < 0.3, patience=_patience(name))
         if self._judge(name, wire, reply, kind) and 0 < reply.status < 400 and name not in UNSIGNED:
             self._find(f"{name} answered {reply.status} to a request that is {kind}", wire, reply)
 
@@ -224,7 +225,7 @@ class Live:
             self.slowest = (reply.seconds, name)
         if reply.late or reply.seconds > PATIENT.get(name, SLOW_S):
             # A busy machine is late once; what hangs does so every time.
-            again = self._sender.send(wire, alone=True) if wire.method else reply
+            again = self._sender.send(wire, alone=True, patience=_patience(name)) if wire.method else reply
             if again.late or again.seconds > PATIENT.get(name, SLOW_S):
                 self._find(f"{name} hangs: {again.problem}", wire, again)
                 return False
@@ -306,6 +307,10 @@ class Neighbour(threading.Thread):
     def stop(self) -> None:
         self._ended.set()
         self.join(PATIENCE_S)
+
+
+def _patience(name: str) -> float:
+    return max(PATIENT.get(name, 0.0) + 1, PATIENCE_S)
 
 
 def _shown(wire: Wire) -> str:
@@ -397,7 +402,7 @@ def replay(path: Path) -> bool:
                 if not request["method"]:
                     continue
                 wire = Wire(request["method"], request["path"], request["headers"], base64.b64decode(request["body"]))
-                reply = sender.send(wire, alone=True)
+                reply = sender.send(wire, alone=True, patience=FUNCTIONS_S)
                 if reply.status == 0 or (reply.status >= 500 and reply.status not in OTHERWISE):
                     fine = False
                     print(

@@ -142,7 +142,7 @@ class Sender:
         self._host, self._port = host, port
         self._kept: http.client.HTTPConnection | None = None
 
-    def send(self, wire: Wire, *, alone: bool = False) -> Reply:
+    def send(self, wire: Wire, *, alone: bool = False, patience: float = PATIENCE_S) -> Reply:
         """`alone`: on a connection of its own. What went wrong on a kept connection is tried once more on a new one: the
         server may have closed it meanwhile."""
         if len(wire.path) > MAX_PATH:
@@ -153,8 +153,10 @@ class Sender:
                 wire, http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE_S), keep=not alone
             )
         kept, self._kept = self._kept, None
+        if kept.sock is not None:
+            kept.sock.settimeout(patience)
         reply = self._once(wire, kept, keep=True)
-        return self.send(wire) if reply.status == 0 and not reply.late else reply
+        return self.send(wire, patience=patience) if reply.status == 0 and not reply.late else reply
 
     def _once(self, wire: Wire, connection: http.client.HTTPConnection, *, keep: bool) -> Reply:
         begun = time.monotonic()
@@ -171,7 +173,7 @@ class Sender:
             headers = {key.lower(): value for key, value in answer.getheaders()}
             return Reply(answer.status, body, headers, seconds=time.monotonic() - begun)
         except TimeoutError:
-            return Reply(0, b"", {}, f"no answer in {PATIENCE_S:g} s", late=True)
+            return Reply(0, b"", {}, f"no answer in {connection.timeout:g} s", late=True)
         except (http.client.InvalidURL, ValueError) as problem:
             return Reply(-1, b"", {}, str(problem))  # our own client refuses to send it
         except (http.client.HTTPException, OSError) as problem:
