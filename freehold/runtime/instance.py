@@ -68,9 +68,16 @@ class Instance(Process):
         self._started = self.crew.clock.monotonic()
         self._release()
 
+    async def loaded(self, seconds: float) -> bool:
+        """Wait so long at most; has initialization ended, one way or the other?"""
+        await asyncio.wait((self._ready,), timeout=seconds)
+        return self._ready.done()
+
     async def initialized(self, seconds: float) -> Failure | None:
-        """Wait until the runtime asks for its first event; what failed otherwise. Raises TimeoutError, StartFailed."""
-        failure = await asyncio.wait_for(asyncio.shield(self._ready), seconds)
+        """Wait until the runtime asks for its first event, `seconds` after user code began to load; what failed otherwise.
+        Raises TimeoutError, StartFailed."""
+        left = max(0.0, seconds - self.elapsed_ms() / 1000)
+        failure = await asyncio.wait_for(asyncio.shield(self._ready), left)
         self.init_ms = self.elapsed_ms()
         if failure is None and self.group is not None:
             self._loop.call_later(_BURST, self._share_cpu)

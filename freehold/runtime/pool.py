@@ -29,6 +29,7 @@ from freehold.runtime.instance import Instance
 from freehold.runtime.interpreters import Interpreters, node_path, sdk_packages
 from freehold.runtime.launch import Launcher
 from freehold.runtime.process import Process, StartFailed, State
+from freehold.runtime.spare import WINDOW_S, Spare
 from freehold.runtime.watch import Watch
 from freehold.runtime.zygote import ZygoteDied
 
@@ -103,6 +104,7 @@ class Pool:
         self._crew: Crew | None = None
         self._limits = "not looked at yet"
         self._starts = asyncio.Semaphore(4 * (os.cpu_count() or 1))
+        self._spare = Spare(clock)
 
     # ------------------------------------------------------------ the contract
 
@@ -292,6 +294,7 @@ class Pool:
         try:
             async with self._starts:
                 instance = await self._start_instance(crew, group.spec)
+                await self._in_turn(instance, INIT_SECONDS)
             failure = await self._initialized(instance)
         except (StartFailed, ZygoteDied, RuntimeUnavailable, OSError) as problem:
             refusal = problem if isinstance(problem, RuntimeUnavailable) else RuntimeUnavailable(str(problem))
@@ -309,6 +312,11 @@ class Pool:
         instance.kill()
         if (waiter := self._next_waiter(group)) is not None:
             waiter.set_result(failure)
+
+    async def _in_turn(self, instance: Instance, seconds: float) -> None:
+        """While the machine has no time to spare, whoever loads keeps the turn: others begin when it is initialized."""
+        while self._spare.none() and instance.elapsed_ms() < 1000 * seconds and not await instance.loaded(WINDOW_S):
+            pass
 
     async def _initialized(self, instance: Instance) -> Failure | None:
         try:
@@ -345,8 +353,9 @@ class Pool:
         self._admit()
         async with self._starts:
             instance = await self._start_instance(crew, spec)
-        instance.reserved = True
-        outcome = instance.announce(invocation)
+            instance.reserved = True
+            outcome = instance.announce(invocation)
+            await self._in_turn(instance, spec.timeout_s)
         try:
             failure = await instance.initialized(spec.timeout_s)
         except TimeoutError:
