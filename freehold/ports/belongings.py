@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from freehold.kit.tuples import pack
 
@@ -48,12 +48,20 @@ class Shared:
 Belonging = Below | Timed | Shared
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """A shared row that was there: its new value, and the blob that is not needed a second time."""
+class Sharing(Protocol):
+    """What a service knows of its shared rows."""
 
-    value: bytes
-    spare: Blob | None = None
+    def merge(self, old: bytes, new: bytes) -> tuple[bytes, Blob]:
+        """A row that is there already and the account's become one: its value, and the blob that is not needed twice."""
+        ...
+
+    def blob(self, value: bytes) -> Blob:
+        """The blob that a row names."""
+        ...
+
+    def with_blob(self, value: bytes, blob: Blob) -> bytes:
+        """The same row with another blob of the same bytes."""
+        ...
 
 
 def _nothing(snapshot: Snapshot, account: str) -> Iterator[Belonging]:
@@ -69,7 +77,7 @@ class Belongings:
     - `effects`: for each kind of its outbox, whose a payload is.
     - `begins`: prefixes of rows that make something happen by being there (events that wait, jobs). They are brought in
       last, when all else is there. Timers and the outbox are such anyway.
-    - `merge(old, new)`: what becomes of a Shared row where the installation has it already.
+    - `sharing`: what becomes of its Shared rows where the installation has them already.
     - `passing(snapshot, account)`: prefixes of rows that name the account but say what goes on in these nodes: they stay.
     - `resume(platform, account)`: after rows were brought into a running server: begin what `start` would have begun.
     """
@@ -77,7 +85,7 @@ class Belongings:
     rows: Callable[[Snapshot, str], Iterator[Belonging]] = _nothing
     effects: Mapping[str, Callable[[bytes], str]] = field(default_factory=dict)
     begins: Callable[[Snapshot, str], Iterator[bytes]] | None = None
-    merge: Callable[[bytes, bytes], Merged] | None = None
+    sharing: Sharing | None = None
     passing: Callable[[Snapshot, str], Iterator[bytes]] | None = None
     resume: Callable[[Platform, str], Awaitable[None]] | None = None
 

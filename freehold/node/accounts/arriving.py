@@ -22,9 +22,10 @@ from typing import Any
 
 import msgspec
 
+from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack, span, unpack
 from freehold.node import checks
-from freehold.node.accounts.owned import Owned, merge
+from freehold.node.accounts.owned import Owned, sharing
 from freehold.node.accounts.records import Reader, Unreadable
 from freehold.node.accounts.shelf import Shelf
 from freehold.ports.accounts import AccountError
@@ -79,6 +80,8 @@ class _Arrival:
     def __init__(self, store: Store, blobs: Blobs, shelf: Shelf, files: Path, arriving: set[str]) -> None:
         self._store, self._blobs, self._shelf, self._files, self._arriving = store, blobs, shelf, files, arriving
         self._shared: set[bytes] = set()
+        self._ids = Ids()
+        self._fresh: dict[str, str] = {}
         self._sizes: dict[str, int] = {}
         self._adopted: list[Blob] = []
         self.account = ""
@@ -99,6 +102,7 @@ class _Arrival:
             )
         await self._receive(reader)
         await asyncio.to_thread(self._verify, int(head.get("now_ms", 0)))
+        self._rename()
         if self.account in self._arriving:
             raise AccountError(f"Account {self.account} is being imported already.")
         self._arriving.add(self.account)
@@ -158,6 +162,17 @@ class _Arrival:
             told = "; ".join(lines[:MOST_LINES])
             raise AccountError(f"The file cannot be imported, {report.total} invariants do not hold: {told}")
 
+    def _rename(self) -> None:
+        """Blobs of shared rows get fresh names: another account of the same origin may have brought them before."""
+        for key in self._shared:
+            value = self._shelf.tx.get(key)
+            assert value is not None
+            blob = sharing().blob(value)
+            if blob.inline is None:
+                fresh = msgspec.structs.replace(blob, id=self._ids.hex(24))
+                self._fresh[blob.id] = fresh.id
+                self._shelf.put([(key, sharing().with_blob(value, fresh))])
+
     # Into the store
 
     async def _compare(self) -> None:
@@ -172,7 +187,8 @@ class _Arrival:
                 has = Owned(tx, self.account).what()
                 if has is not None:
                     raise AccountError(
-                        f"Account {self.account} is not empty here: it has {has}. An account is imported where it has nothing."
+                        f"Account {self.account} is not empty here: it has {has}. "
+                        "An account is imported where it has nothing."
                     )
                 for page in _pages(self._elsewhere()):
                     for (key, _), there in zip(page, tx.get_many([key for key, _ in page]), strict=True):
@@ -184,9 +200,16 @@ class _Arrival:
     def _elsewhere(self) -> Iterator[Row]:
         """Rows that somebody else may have."""
         owned = Owned(self._shelf.tx, self.account)
-        for key, value in self._shelf.in_order():
-            if key not in self._shared and key != SERVICE_TIME and not owned.is_named(key) and not _observed(key):
+        for key, value in self._rows():
+            if key not in self._shared and not owned.is_named(key) and not _observed(key):
                 yield key, value
+
+    def _rows(self) -> Iterator[Row]:
+        """What is to be written, blobs under the names that they have here."""
+        claims = {pack("blob", "claim", name): pack("blob", "claim", fresh) for name, fresh in self._fresh.items()}
+        for key, value in self._shelf.in_order():
+            if key != SERVICE_TIME:
+                yield claims.get(key, key), value
 
     async def _load(self) -> None:
         await self._store.transact(self._begin)
@@ -214,11 +237,12 @@ class _Arrival:
     async def _write(self) -> None:
         """Blobs, rows, and what lies aside."""
         for name, size in self._sizes.items():
-            await self._blobs.adopt(name, _content(self._files / name[:2] / name[2:3] / name))
-            self._adopted.append(Blob(name, size))
+            here = self._fresh.get(name, name)
+            await self._blobs.adopt(here, _content(self._files / name[:2] / name[2:3] / name))
+            self._adopted.append(Blob(here, size))
         owned = Owned(self._shelf.tx, self.account)
         aside = 0
-        rows = _pages((key, value) for key, value in self._shelf.in_order() if key != SERVICE_TIME)
+        rows = _pages(self._rows())
         for number in range(1 << 62):
             page = await asyncio.to_thread(next, rows, None)
             if page is None:
@@ -292,10 +316,8 @@ def _settle(tx: Tx, blobs: Blobs, account: str) -> bool:
         assert key is not None and value is not None
         there = tx.get(key) if shared is not None else None
         if there is not None:
-            merged = merge(there, value)
-            value = merged.value
-            if merged.spare is not None:
-                blobs.release(tx, merged.spare)
+            value, spare = sharing().merge(there, value)
+            blobs.release(tx, spare)
         tx.put(key, value)
         for row in kept:
             tx.delete(row)

@@ -11,7 +11,7 @@ import msgspec
 
 from freehold.kit.tuples import Part, after, pack, unpack
 from freehold.node.assemble import SERVICES
-from freehold.ports.belongings import Belongings, Below, Merged, Shared, Timed
+from freehold.ports.belongings import Belongings, Below, Shared, Sharing, Timed
 from freehold.store.base import ReadTx
 from freehold.work.checking import Row, Snapshot
 from freehold.work.outbox import OutboxRow
@@ -51,8 +51,7 @@ class Owned:
 
     def is_named(self, key: bytes) -> bool:
         """Does a key begin with the account's name, so that nobody else can have such a row?"""
-        parts = _parts(key)
-        return len(parts) > 1 and parts[1] == self.account
+        return key.startswith(pack(self.account), key.find(b"\0") + 1)  # what follows need not be a packed tuple
 
     def rows(self) -> Iterator[Row]:
         """Every row but those of blobs and those that accounts share; some may come twice."""
@@ -159,7 +158,7 @@ def _comes_by_itself(key: bytes) -> bool:
     return unpack(key)[0] == "scheduler" and unpack(key)[3:] == ("g", "default")
 
 
-def merge(old: bytes, new: bytes) -> Merged:
-    """A shared row that is there already, and the account's."""
-    (merging,) = (one.merge for one in belongings() if one.merge is not None)
-    return merging(old, new)
+def sharing() -> Sharing:
+    """What is known of shared rows; one service has such."""
+    (found,) = (one.sharing for one in belongings() if one.sharing is not None)
+    return found

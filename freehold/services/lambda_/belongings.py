@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import msgspec
 
 from freehold.kit.tuples import pack
-from freehold.ports.belongings import Belonging, Belongings, Below, Merged, Shared, below, spaces_of
+from freehold.ports.belongings import Belonging, Belongings, Below, Shared, below, spaces_of
 from freehold.services.lambda_ import rows
 from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.rows import SERVICE, Keys
+from freehold.work.blobs import Blob
 from freehold.work.checking import Snapshot
 
 
@@ -42,10 +43,21 @@ def _begins(snapshot: Snapshot, account: str) -> Iterator[bytes]:
     yield pack(SERVICE, "mapping", account)
 
 
-def _merge(old: bytes, new: bytes) -> Merged:
-    package, more = rows.packages.load(old), rows.packages.load(new)
-    package.uses += more.uses
-    return Merged(msgspec.msgpack.encode(package), more.blob)
+class _Packages:
+    """Packages are shared by their SHA-256."""
+
+    def merge(self, old: bytes, new: bytes) -> tuple[bytes, Blob]:
+        package, more = rows.packages.load(old), rows.packages.load(new)
+        package.uses += more.uses
+        return msgspec.msgpack.encode(package), more.blob
+
+    def blob(self, value: bytes) -> Blob:
+        return rows.packages.load(value).blob
+
+    def with_blob(self, value: bytes, blob: Blob) -> bytes:
+        package = rows.packages.load(value)
+        package.blob = blob
+        return msgspec.msgpack.encode(package)
 
 
 def _passing(snapshot: Snapshot, account: str) -> Iterator[bytes]:
@@ -59,6 +71,6 @@ BELONGINGS = Belongings(
     _rows,
     effects={events.KIND: lambda payload: events.load(payload).account},
     begins=_begins,
-    merge=_merge,
+    sharing=_Packages(),
     passing=_passing,
 )

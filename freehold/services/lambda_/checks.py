@@ -108,7 +108,7 @@ def layer_arns(arns: list[str]) -> None:
     seen: dict[str, str] = {}
     for arn in arns:
         layer, _, version = arn.rpartition(":")
-        if not version.isdigit() or layer.endswith(":layer"):
+        if not version.isdigit() or layer.count(":") < 6:
             raise Fault("InvalidParameterValueException", f"Invalid layer version ARN: {arn}")
         if layer in seen:
             raise Fault(

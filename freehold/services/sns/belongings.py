@@ -26,15 +26,9 @@ def _rows(snapshot: Snapshot, account: str) -> Iterator[Belonging]:
                 yield below("sns", "xp", unpack(key)[-1])  # how far its expansion came
 
 
-def _first(payload: bytes) -> str:
-    """Of what begins with a topic's name."""
-    return str(msgspec.msgpack.decode(payload)[0][0])
+def _account(payload: bytes) -> str:
+    """All of them hold a topic's name, first or second."""
+    return next(str(part["account"]) for part in msgspec.msgpack.decode(payload)[:2] if isinstance(part, dict))
 
 
-def _second(payload: bytes) -> str:
-    return str(msgspec.msgpack.decode(payload)[1][0])
-
-
-BELONGINGS = Belongings(
-    _rows, effects={jobs.KIND: _second, fanout.EXPAND: _first, status.KIND: _first, topics.SWEEP: _first}
-)
+BELONGINGS = Belongings(_rows, effects=dict.fromkeys((jobs.KIND, fanout.EXPAND, status.KIND, topics.SWEEP), _account))
