@@ -214,32 +214,17 @@ class Engine:
         reserved = await self.platform.store.read(lambda tx: rows.counts.get(tx, key)) or {}
         self.set_reserved(account, region, sum(reserved.values()))
 
-    async def _enter(self, entry: Entry, spec: FunctionSpec) -> Pool | None:
-        """Take a slot; the pool it came from, None when it is the function's own."""
-        own = entry.own
-        if entry.reserved is not None:
-            if not self.slots.enter(own):
-                await self._wait(own, spec, RESERVED)
-            self.sink.concurrency(spec, own.running)
-            return None
-        if not self.slots.enter(entry.shared):
-            await self._wait(entry.shared, spec, UNRESERVED)
-        own.running += 1
-        self.sink.concurrency(spec, own.running)
-        return entry.shared
-
     async def _wait(self, pool: Pool, spec: FunctionSpec, reason: str) -> None:
+        """Take a slot that is not at hand; it may come from another node."""
         try:
             await self.slots.wait(pool)
         except Full as full:
             raise self.throttled(spec, reason) from full
 
-    def _leave(self, entry: Entry, shared: Pool | None) -> None:
-        if shared is None:
-            self.slots.leave(entry.own)
-        else:
+    def _leave(self, entry: Entry, pool: Pool) -> None:
+        if pool is not entry.own:
             entry.own.running -= 1
-            self.slots.leave(shared)
+        self.slots.leave(pool)
 
     def throttled(self, spec: FunctionSpec, reason: str) -> Fault:
         """429 with its reason; counted."""
@@ -280,7 +265,13 @@ class Engine:
         )
 
     async def _run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
-        pool = await self._enter(entry, spec)
+        own, reserved = entry.own, entry.reserved is not None
+        pool = own if reserved else entry.shared
+        if not self.slots.enter(pool):
+            await self._wait(pool, spec, RESERVED if reserved else UNRESERVED)
+        if not reserved:
+            own.running += 1
+        self.sink.concurrency(spec, own.running)
         streaming = False
         try:
             outcome = await self.platform.runtime.invoke(spec, invocation)
