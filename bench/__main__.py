@@ -14,11 +14,10 @@ from typing import Any
 
 from bench import competition, environments, machine, plot, startup
 from bench.limits.servers import LIMITS
-from bench.measuring import LOAD_TOOL
 from bench.report import alone, page
 from bench.report import operations as tables
 from bench.report.table import Table
-from bench.rounds import Pace
+from bench.rounds import LOAD_TOOL, Pace
 from bench.rules import RATIOS, SHARES
 from bench.scenarios import burst, deploys, idle, memory, scale
 from bench.scenarios.context import Context, Row
@@ -111,8 +110,12 @@ class Run:
 
     def compete(self) -> None:
         """What needs several servers that stay."""
-        names = ["freehold", *(self.peers if self.operations else self.peers[:1] if "cold" in self.parts else ())]
         hot = {SHARES[name][0] for name in self.operations if name in SHARES}
+        names = [
+            "freehold",
+            *(["guarded"] if hot - {"invoke"} else []),
+            *(self.peers if self.operations else self.peers[:1] if "cold" in self.parts else ()),
+        ]
         names += sorted({each.server for each in LIMITS if each.name in hot})
         names += ["reply", "redis"] if "limits" in self.parts else []
         with competition.field(self.tool, names) as running:
@@ -156,7 +159,7 @@ class Run:
 
 def _beside(limit: str) -> str:
     """The operation in whose rounds a limit was measured."""
-    return next((operation for operation, (name, _) in SHARES.items() if name == limit), "limits")
+    return next((operation for operation, (name, *_) in SHARES.items() if name == limit), "limits")
 
 
 def head(run: Run, began: float, before: float) -> list[str]:

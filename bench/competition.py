@@ -14,7 +14,7 @@ from bench.limits.servers import LIMITS
 from bench.limits.servers import make as limit
 from bench.rounds import Entrant, Loader, Pace, compete, summary
 from bench.rules import LATENCIES, RATIOS, SHARES
-from bench.servers import Server, freehold, ministack, moto, scratch
+from bench.servers import Server, freehold, guarded, ministack, moto, scratch
 
 CONNECTIONS = (32, 1)
 PEERS = ("ministack", "moto")
@@ -30,7 +30,8 @@ OF = {each.name: each for each in LIMITS}
 
 @dataclass
 class Field:
-    """The servers that run, and what loads them. Bare servers are there by the name of their limit's server."""
+    """The servers that run, and what loads them. Bare servers are there by the name of their limit's server; `guarded` is
+    a Freehold that verifies signatures."""
 
     servers: dict[str, Server]
     loaders: dict[str, Loader]
@@ -38,7 +39,8 @@ class Field:
 
     def entrants(self, operation: str) -> list[tuple[str, Entrant]]:
         """Everybody who takes part in an operation, named as figures name them."""
-        made = [(name, Entrant(self.loaders[name], operation)) for name in ("freehold", *PEERS) if name in self.loaders]
+        names = [*PEERS, "freehold", *(["guarded"] if operation in SHARES else [])]
+        made = [(name, Entrant(self.loaders[name], operation)) for name in names if name in self.loaders]
         if operation in SHARES:
             bare = OF[SHARES[operation][0]]
             if bare.operation is not None and bare.server in self.loaders:
@@ -69,6 +71,8 @@ def field(tool: Path, names: Sequence[str]) -> Iterator[Field]:
 def _make(name: str, where: Path) -> Server | None:
     if name == "freehold":
         return freehold(where / "data")
+    if name == "guarded":
+        return guarded(where / "guarded")
     if name in PEERS:
         return {"ministack": ministack, "moto": moto}[name]()
     return limit(name, where / name)

@@ -39,8 +39,8 @@ def operations(figures: Figures) -> list[dict[str, Any]]:
 def shares(figures: Figures) -> list[dict[str, Any]]:
     """Shares of the limits at 32 connections."""
     made = []
-    for operation, (limit, wanted) in SHARES.items():
-        ours, bare = figures.get(("freehold", operation, 32), {}), figures.get((limit, operation, 32), {})
+    for operation, (limit, wanted, judged) in SHARES.items():
+        ours, bare = figures.get((judged, operation, 32), {}), figures.get((limit, operation, 32), {})
         if not trouble(ours) and not trouble(bare) and (share := ratio(ours, bare)) is not None:
             made.append({"name": RATIOS[operation][0], "share": share, "wanted": wanted})
     return made

@@ -17,6 +17,7 @@ from typing import Any
 from bench.servers import HERE, Server
 
 Found = dict[str, Any]
+LOAD_TOOL = HERE.parent.parent / "shared" / "tools" / "load.py"
 PATIENCE_S = 240.0
 """A server that keeps an operation waiting longer is said to hang."""
 
@@ -45,7 +46,7 @@ class Loader:
     def __init__(self, tool: Path, server: Server) -> None:
         self.name = server.name
         command = [sys.executable, "-m", "bench.worker", str(tool), server.url, str(server.process.pid)]
-        environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        environment = {**os.environ, **server.credentials(), "PYTHONPATH": str(HERE.parent)}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )

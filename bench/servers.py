@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -47,6 +48,18 @@ def listens(port: int) -> bool:
     return True
 
 
+def healthy(port: int) -> bool:
+    """Whether Freehold says that it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/_freehold/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
 @dataclass
 class Server:
     """A running server; `started` is seconds from the command to the first successful call."""
@@ -58,6 +71,8 @@ class Server:
     ready: Callable[[int], bool] = lists_tables
     process: subprocess.Popen[bytes] = field(init=False)
     started: float = 0.0
+    said: Path = field(init=False)
+    """Where it writes what it says."""
 
     @property
     def url(self) -> str:
@@ -65,7 +80,8 @@ class Server:
 
     def start(self, where: Path) -> None:
         """Start in the directory `where` and wait for the first answer. Raises RuntimeError when there is none."""
-        log = (where / f"{self.name}.log").open("ab")
+        self.said = where / f"{self.name}.log"
+        log = self.said.open("ab")
         began = time.perf_counter()
         self.process = subprocess.Popen(
             self.command, cwd=where, env=self.environment, stdout=log, stderr=log, start_new_session=True
@@ -75,6 +91,11 @@ class Server:
                 raise RuntimeError(f"{self.name} does not start; see {log.name}")
             time.sleep(0.002)
         self.started = time.perf_counter() - began
+
+    def credentials(self) -> dict[str, str]:
+        """The variables of a key that it takes: the root's, where it has told it, else any."""
+        found = dict(re.findall(r"export (AWS_\w+)=(\S+)", self.said.read_text()))
+        return found or {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
     def stop(self) -> None:
         """Stop it, and whatever it left in its session."""
@@ -101,6 +122,13 @@ def freehold(data: Path, *flags: str, module: str = "freehold") -> Server:
     command = [sys.executable, "-m", module, "up", "--port", str(port), "--data", str(data), *flags]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     return Server("freehold", command, environment, port)
+
+
+def guarded(data: Path) -> Server:
+    """Freehold that verifies the signature of every call."""
+    server = freehold(data, "--guarded")
+    server.name, server.ready = "guarded", healthy
+    return server
 
 
 def ministack() -> Server:

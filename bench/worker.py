@@ -2,7 +2,8 @@
 
 `python -m bench.worker LOAD_TOOL URL PID` reads commands from standard input, one JSON document a line, and answers each
 with one line: `{"do": "prepare", "operation": name}`, `{"do": "slice", "connections": 32, "seconds": 1, "warm": false}`,
-`{"do": "finish"}`. It lives as long as its standard input, and so do its requests' signatures and its clients.
+`{"do": "finish"}`. The key it signs with is in the environment. It lives as long as its standard input, and so do its
+requests' signatures and its clients.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def main() -> None:
     parts = urllib.parse.urlsplit(url)
     load.A = argparse.Namespace(
         endpoint=url, host=parts.hostname, port=parts.port, netloc=parts.netloc, pid=pid, conns=1, seconds=1.0, procs=1,
-        access_key="test", secret_key="test", region="us-east-1", runtime=RUNTIME, cold=1,
+        access_key=os.environ["AWS_ACCESS_KEY_ID"], secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+        region="us-east-1", runtime=RUNTIME, cold=1,
     )  # fmt: skip
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what load.py prints is no answer

@@ -68,10 +68,21 @@ def test_our_own_wrong_answers_fall_short() -> None:
 
 
 def test_shares_of_limits() -> None:
-    limit, wanted = SHARES["sqs_send"]
-    given: Figures = {("freehold", "sqs_send", 32): rate(600), (limit, "sqs_send", 32): rate(1000)}
-    (line,) = operations.shares(given).lines
-    assert (wanted, line.met, line.cells[4]) == (0.7, False, "60%")
+    limit, wanted, judged = SHARES["sqs_send"]
+    given: Figures = {
+        ("freehold", "sqs_send", 32): rate(900),
+        ("guarded", "sqs_send", 32): rate(600, cpu_us=150.4),
+        (limit, "sqs_send", 32): rate(1000, cpu_us=100.0),
+    }
+    guarded, open_ = operations.shares(given).lines
+    assert (wanted, judged) == (0.7, "guarded")
+    assert (guarded.met, guarded.cells[5], guarded.verdict, guarded.cells[7:]) == (
+        False,
+        "60%",
+        "**no**",
+        ("150 µs", "100 µs"),
+    )
+    assert (open_.cells[5], open_.verdict) == ("90%", "")  # a limit that verifies is no measure of who does not
     given[limit, "sqs_send", 32] = rate(800)
     assert operations.shares(given).lines[0].met is True
 
@@ -107,9 +118,10 @@ def test_a_scenario_and_the_page() -> None:
 
 
 def test_the_picture_shows_what_has_a_figure() -> None:
-    limit, _ = SHARES["sqs_send"]
+    limit, _, judged = SHARES["sqs_send"]
     given = {
         **figures(rate(5000), rate(1000), {"unsupported": "no"}),
+        (judged, "sqs_send", 32): rate(5000),
         (limit, "sqs_send", 32): rate(6250),
         ("freehold", "ddb_put", 32): rate(10, errors=100),
     }
