@@ -11,7 +11,7 @@ from typing import Any
 RESERVED = 3
 """Concurrency that the function `held` has."""
 VISIBILITY_S = 20
-TIMEOUT_S = 5
+TIMEOUT_S = 10
 
 STORE = """
 import json, os, time

@@ -37,7 +37,7 @@ async def respond(platform: Platform, request: Request) -> Response:
     if directory.resolve().is_relative_to(data.resolve()):
         return _json({"message": "A snapshot lies outside the data directory."}, 400)
     try:
-        facts = await take(platform.store, platform.blobs, data / "blobs", directory, __version__)
+        facts = await take(platform.store, platform.blobs, directory, __version__)
     except SnapshotError as problem:
         return _json({"message": str(problem)}, 409)
     except OSError as problem:

@@ -46,9 +46,11 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--store", metavar="URL", help="the state is in PostgreSQL: its rows, whether servers run or not"
     )
+    check.add_argument("--blobs", metavar="PLACE", help="where its blobs are, if not in its data directory")
     snapshot = commands.add_parser("snapshot", help="copy an installation, running or not, into a new directory")
     snapshot.add_argument("directory", metavar="DIR", help="where to; must not be there yet")
     snapshot.add_argument("--data", metavar="DIR", help="the data directory (default: the running server's, .freehold)")
+    snapshot.add_argument("--blobs", metavar="DIR", help="where the blobs of a stopped server are, if not in it")
     restore = commands.add_parser("restore", help="put a snapshot into an empty data directory and check it")
     restore.add_argument("snapshot", metavar="SNAPSHOT", help="a directory that `freehold snapshot` made")
     restore.add_argument("--data", metavar="DIR", help="where to (default .freehold)")
@@ -120,11 +122,12 @@ def _up(flags: dict[str, Any]) -> None:
 def _check(flags: dict[str, Any]) -> None:
     from freehold.node import checks
     from freehold.store.base import StoreError
+    from freehold.work.blobs import BlobError
 
     config = load(flags)
     try:
-        sys.exit(checks.command(config.data, store=config.store))
-    except StoreError as problem:
+        sys.exit(checks.command(config.data, store=config.store, place=config.blobs))
+    except (StoreError, BlobError) as problem:
         _fail(str(problem))
     except ImportError as problem:
         _fail(f"PostgreSQL's driver is missing ({problem}): pip install 'freehold[postgres]'")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
-from freehold.kit.clock import Clock
+from freehold.kit.clock import Clock, SystemClock
 from freehold.kit.ids import Ids
 from freehold.node.config import ConfigError
 from freehold.work.blobs import Backend
@@ -29,6 +30,34 @@ def backend_of(text: str, clock: Clock, ids: Ids) -> tuple[Backend | None, int]:
     if isinstance(place, Directory):
         return Files(Path(place.path).absolute(), durable=True), place.keep_s
     return _objects(place, clock, ids), place.keep_s
+
+
+def files_of(text: str) -> Path | None:
+    """The directory that the setting names; None: there is no such setting. Raises ConfigError: they are objects."""
+    if not text:
+        return None
+    try:
+        place = parse(text)
+    except ValueError as problem:
+        raise ConfigError(str(problem)) from None
+    if isinstance(place, Bucket):
+        raise ConfigError(f"The blobs are objects of {place}, which a snapshot does not copy: see docs/operations.md.")
+    return place.path.absolute()
+
+
+async def list_place(text: str, note: Callable[[str, int, float], None]) -> None:
+    """Tell `note` the name, size and age (wall seconds when written) of everything in the place.
+
+    Raises ConfigError, BlobError."""
+    backend, _ = backend_of(text, SystemClock(), Ids())
+    assert backend is not None
+    try:
+        await backend.prepare()
+        async for page in backend.sizes():
+            for name, size, written in page:
+                note(name, size, written)
+    finally:
+        await backend.close()
 
 
 def _objects(bucket: Bucket, clock: Clock, ids: Ids) -> Backend:

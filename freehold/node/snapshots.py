@@ -11,6 +11,7 @@ from typing import Any
 from freehold import __version__
 from freehold.node import checks
 from freehold.node.config import Config
+from freehold.node.places import files_of
 from freehold.store.base import StoreBusy
 from freehold.work import snapshots
 from freehold.work.snapshots import SnapshotError
@@ -24,7 +25,7 @@ def snapshot(endpoint: str, config: Config, target: Path, *, data_named: bool) -
     if not data_named and _health(endpoint) is not None:
         return _told(_ask(endpoint, target, None), target)
     try:
-        return _told(snapshots.take_stopped(config.data, target, __version__), target)
+        return _told(snapshots.take_stopped(config.data, target, __version__, files_of(config.blobs)), target)
     except StoreBusy as busy:
         if _health(endpoint) is None:
             raise SnapshotError(

@@ -25,7 +25,7 @@ from freehold.kit.clock import iso8601
 from freehold.kit.tuples import unpack
 from freehold.store.base import Copies, ReadTx, Store
 from freehold.store.sqlite import copies, schema
-from freehold.work.blobs import Blobs
+from freehold.work.blobs import Blobs, base, ownership
 from freehold.work.checking import Notebook, Snapshot
 
 MARK = "snapshot.json"
@@ -40,15 +40,21 @@ class SnapshotError(Exception):
     """It could not be done; the text says why and what to do. Nothing is left behind."""
 
 
-async def take(store: Store, blobs: Blobs, files: Path, target: Path, version: str) -> Facts:
+async def take(store: Store, blobs: Blobs, target: Path, version: str) -> Facts:
     """Copy a running installation into `target`, which must not be there yet; answers what snapshot.json says.
 
-    `files` is the directory of blobs, `version` Freehold's. Raises SnapshotError.
+    `version` is Freehold's. Raises SnapshotError.
     """
     if not isinstance(store, Copies):
         raise SnapshotError(
             "A snapshot is of the embedded store in a data directory. For PostgreSQL see docs/operations.md; an ephemeral "
             "server keeps nothing."
+        )
+    files = blobs.files
+    if files is None:
+        raise SnapshotError(
+            f"The blobs are objects of {blobs.where}, which a snapshot does not copy: see docs/operations.md for "
+            "how to back them up together with the store."
         )
     stop = threading.Event()
     _make(target)
@@ -73,8 +79,10 @@ async def _in_thread(work: Callable[[], Any], stop: threading.Event) -> Any:
         raise
 
 
-def take_stopped(source: Path, target: Path, version: str) -> Facts:
-    """Copy the data directory `source`, which no server uses. Raises SnapshotError, StoreError (a server has it)."""
+def take_stopped(source: Path, target: Path, version: str, files: Path | None = None) -> Facts:
+    """Copy the data directory `source`, which no server uses, and the files of its blobs (None: they are in it).
+
+    Raises SnapshotError, StoreError (a server has it)."""
     if not (source / copies.FILE).is_file():
         raise SnapshotError(f"{source} has no {copies.FILE}: it is not a data directory of Freehold.")
     lock = schema.lock(source)
@@ -82,7 +90,7 @@ def take_stopped(source: Path, target: Path, version: str) -> Facts:
         _make(target)
         try:
             copies.copy(source, target)
-            return _finish(source / "blobs", target, version, lambda: False)
+            return _finish(files or source / "blobs", target, version, lambda: False)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise
@@ -131,6 +139,8 @@ def _make(target: Path) -> None:
 def _finish(files: Path, target: Path, version: str, stop: Callable[[], bool]) -> Facts:
     """Bring the files that the copied store names, and the mark."""
     with copies.looking(target, settled=True) as (_, tx):
+        if ownership.is_elsewhere(tx, files):
+            raise SnapshotError(f"The blobs of this store are not in {files}; `--blobs` names where they are.")
         count, size = _copy_files(files, target / "blobs", _named(tx), stop)
         at_ms = Snapshot(tx).now_ms
     facts: Facts = {
@@ -180,6 +190,8 @@ def _copy_files(source: Path, target: Path, names: Iterator[str], stop: Callable
         except FileNotFoundError as problem:
             raise SnapshotError(f"The blob {name} is missing; see what `freehold check` says.") from problem
         count += 1
+    if (source / base.MARK).exists():
+        _link(source / base.MARK, target / base.MARK, linked=False)
     for folder in made:
         _sync(folder)
     return count, size

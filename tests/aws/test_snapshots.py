@@ -204,7 +204,7 @@ def test_a_guarded_server_takes_the_order_of_its_root_only(guarded: Server, tmp_
     assert (tmp_path / "second" / "snapshot.json").exists()
 
 
-@pytest.mark.parametrize("command", [("check",), ("snapshot", "copy"), ("restore", "copy")])
+@pytest.mark.parametrize("command", [("snapshot", "copy"), ("restore", "copy")])
 def test_what_is_about_directories_refuses_a_store_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:

@@ -6,13 +6,26 @@ installation that is given another's, is refused before it loses or sweeps anyth
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack
-from freehold.store.base import Store, Tx
+from freehold.store.base import ReadTx, Store, Tx
 from freehold.work.blobs.base import MARK, Backend, BlobsUnusable
 
 _KEY = pack("blob", "place")
 _OFFERED, _MARKED = b"offered ", b"marked "
+
+
+def is_elsewhere(tx: ReadTx, directory: Path) -> bool:
+    """Does the store say that its blobs are in a place which is not this directory?"""
+    row = tx.get(_KEY)
+    if row is None or not row.startswith(_MARKED):
+        return False
+    try:
+        return (directory / MARK).read_text().strip() != row.removeprefix(_MARKED).decode()
+    except OSError:
+        return True
 
 
 async def prove(store: Store, ids: Ids, backend: Backend, *, found_only: bool = False) -> None:

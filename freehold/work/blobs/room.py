@@ -83,6 +83,16 @@ class Blobs:
         self._temporary.prepare()
         await ownership.prove(self._store, self._ids, self._backend, found_only=self._private)
 
+    @property
+    def files(self) -> Path | None:
+        """The directory of the files; None: they are objects."""
+        return Path(self._backend.where) if isinstance(self._backend, Files) else None
+
+    @property
+    def where(self) -> str:
+        """Where the bytes lie, for people."""
+        return self._backend.where
+
     async def close(self) -> None:
         await self._tasks.close()
         await self._backend.close()
