@@ -16,10 +16,10 @@ from tests.crash.power.disk import build_shim
 SEED = 20261123
 
 
-def kill(where: Path, kills: int, seed: int, only: list[str] | None) -> list[str]:
+def kill(where: Path, kills: int, seed: int, only: list[str] | None, store: str) -> list[str]:
     """Kill and judge; what is wrong."""
     began = time.monotonic()
-    killing = Killing(where / "data", seed, only)
+    killing = Killing(where / "data", seed, only, store=store)
     load = killing.run(kills, lambda line: print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True))
     facts = load.facts()
     print("\n".join(f"{count:9d} facts of {name}" for name, count in sorted(facts.items())))
@@ -49,6 +49,9 @@ def cut(where: Path, cuts: int, seed: int, only: list[str] | None) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument(
+        "--store", default="", metavar="URL", help="an empty database of PostgreSQL that keeps the state"
+    )
     parser.add_argument("--power", action="store_true", help="cut the power instead")
     parser.add_argument("--cuts", type=int, default=48)
     parser.add_argument("--seed", type=int, default=SEED, help="moments and choices; the order of threads is not its")
@@ -59,7 +62,7 @@ def main() -> None:
     if given.power:
         wrong = cut(where, given.cuts, given.seed, given.only)
     else:
-        wrong = kill(where, given.kills, given.seed, given.only)
+        wrong = kill(where, given.kills, given.seed, given.only, given.store)
     if wrong:
         print("\n".join(wrong))
         again = " ".join(sys.argv[1:] if "--seed" in sys.argv else [*sys.argv[1:], "--seed", str(given.seed)])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from freehold.node.checks import check_directory
+from freehold.node.checks import check_directory, check_store
 from freehold.node.config import bare_environment
 from freehold.testing import Freehold, StartError
 from tests.crash.seeds import chance
@@ -125,15 +125,13 @@ class Load:
 
 
 class Killing:
-    """A directory whose server is killed; `wrong` is everything that should not be."""
+    """A directory (or a store in PostgreSQL) whose server is killed; `wrong` is everything that should not be."""
 
-    def __init__(
-        self, data: Path, seed: int, only: Iterable[str] | None = None, *, flags: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, data: Path, seed: int, only: Iterable[str] | None = None, *, store: str = "") -> None:
         self._data, self._seed, self._port = data, seed, free_port()
         self._chance = chance(seed, "kills")
         self._only = chosen(only)
-        self._flags = flags
+        self._store, self._flags = store, ("--store", store) if store else ()
         self.kills = 0
         self.stillborn = 0
         """Kills before the server was ready, besides."""
@@ -195,5 +193,5 @@ class Killing:
     def _check(self, when: str) -> None:
         lines: list[str] = []
         self.checks += 1
-        if check_directory(self._data, lines.append):
+        if check_store(self._store, lines.append) if self._store else check_directory(self._data, lines.append):
             self.wrong += [f"{when} {self.kills}: {line}" for line in lines if line.startswith("broken: ")]

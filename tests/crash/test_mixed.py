@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from freehold.testing import Freehold
+from tests import postgres_server
 from tests.crash.mixed import Killing, Load, free_port
 from workloads import LOADS, Cloud
 
@@ -24,6 +25,18 @@ def test_everything_acknowledged_survives_kills_under_a_mixed_load(tmp_path: Pat
     assert killing.wrong == [], f"seed {SEED}; again: ./dev crash --kills {KILLS} --seed {SEED}"
     assert killing.kills == KILLS
     assert min(load.facts().values()) > 0, load.facts()
+
+
+@pytest.mark.skipif(postgres_server.binaries() is None, reason="no PostgreSQL: install Debian's postgresql package")
+def test_everything_acknowledged_survives_kills_where_the_state_is_in_postgresql(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    programs = postgres_server.binaries()
+    assert programs is not None
+    tmp_path.chmod(0o711)
+    with postgres_server.cluster(programs) as cluster:
+        killing = Killing(tmp_path / "data", SEED, store=postgres_server.database(cluster.url, "killed"))
+        killing.run(KILLS // 3)
+    assert killing.wrong == [], f"seed {SEED}; again: ./dev crash --kills {KILLS // 3} --seed {SEED} --store URL"
 
 
 @pytest.mark.parametrize("after_s", [1.5])
