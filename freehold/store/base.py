@@ -114,6 +114,11 @@ class Watch(Protocol):
         """True when woken since the watch was entered or last waited, False after `timeout` seconds."""
         ...
 
+    def call(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called at every wake from now on, on the event loop, until the watch is left: for whoever has a
+        wait of his own."""
+        ...
+
 
 class Store(Protocol):
     """A transactional, ordered key-value store."""

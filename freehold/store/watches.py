@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class Watches:
@@ -39,13 +39,14 @@ class Watches:
 class KeyWatch:
     """A `Watch`: it counts as woken from the moment it is entered, whether or not somebody waits yet. One waiter."""
 
-    __slots__ = ("_key", "_waiter", "_watching", "_woken")
+    __slots__ = ("_key", "_listener", "_waiter", "_watching", "_woken")
 
     def __init__(self, watching: dict[bytes, set[KeyWatch]], key: bytes) -> None:
         self._watching = watching
         self._key = key
         self._woken = False
         self._waiter: asyncio.Future[None] | None = None
+        self._listener: Callable[[], None] | None = None
 
     async def __aenter__(self) -> KeyWatch:
         self._watching.setdefault(self._key, set()).add(self)
@@ -62,6 +63,11 @@ class KeyWatch:
         self._woken = True
         if self._waiter is not None:
             _settle(self._waiter)
+        if self._listener is not None:
+            self._listener()
+
+    def call(self, listener: Callable[[], None]) -> None:
+        self._listener = listener
 
     async def wait(self, timeout: float) -> bool:
         if not self._woken and timeout > 0:

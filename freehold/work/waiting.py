@@ -6,7 +6,7 @@ import asyncio
 
 from freehold.kit.clock import Clock
 from freehold.kit.ids import Ids
-from freehold.store.base import Store, is_shared
+from freehold.store.base import Store, Watch, is_shared
 
 IDLE_S = 60.0
 """A wake is a hint: a waiter looks for itself this often (seconds)."""
@@ -22,27 +22,29 @@ class Alarm:
         self._jitter = Ids() if is_shared(store) else None
         self._rung = asyncio.Event()
         self._rounds: set[asyncio.Future[None]] = set()
-        self._watcher: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None
+        self._idle: asyncio.TimerHandle | None = None
         self._sleeper: asyncio.Task[None] | None = None
         self._due: int | None = None
         self._left = False
 
     async def __aenter__(self) -> Alarm:
         self._left = False
-        entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(entered), name="alarm")
-        try:
-            await entered
-        except asyncio.CancelledError:
-            self._watcher.cancel()
-            raise
+        watch = self._store.watch(self._key)
+        watch.call(self._rung.set)
+        await watch.__aenter__()
+        self._watch = watch
+        self._rest()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        for task in (self._watcher, self._sleeper):
-            if task is not None:
-                task.cancel()
-        self._watcher = self._sleeper = self._due = None
+        if self._watch is not None:
+            await self._watch.__aexit__(*exc)
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._sleeper is not None:
+            self._sleeper.cancel()
+        self._watch = self._idle = self._sleeper = self._due = None
         self._left = True
         self._answer()
 
@@ -77,13 +79,14 @@ class Alarm:
                 future.set_result(None)
         self._rounds.clear()
 
-    async def _watch(self, entered: asyncio.Future[None]) -> None:
-        async with self._store.watch(self._key) as watch:
-            if not entered.done():
-                entered.set_result(None)
-            while True:
-                await watch.wait(SHARED_IDLE_S * self._jitter.uniform(0.8, 1.2) if self._jitter else IDLE_S)
-                self._rung.set()
+    def _rest(self) -> None:
+        """Look without a wake, too, now and then."""
+        pause = SHARED_IDLE_S * self._jitter.uniform(0.8, 1.2) if self._jitter else IDLE_S
+        self._idle = asyncio.get_running_loop().call_later(pause, self._look)
+
+    def _look(self) -> None:
+        self._rung.set()
+        self._rest()
 
     async def _sleep(self, due_ms: int) -> None:
         await self._clock.sleep_until(due_ms)

@@ -582,6 +582,22 @@ def test_a_body_that_raises_wakes_nobody(on_store: OnStore) -> None:
     on_store(check)
 
 
+def test_a_listener_is_called_at_each_wake_until_the_watch_is_left(on_store: OnStore) -> None:
+    async def check(store: Store) -> None:
+        heard = asyncio.Event()
+        async with store.watch(b"bell") as watch:
+            watch.call(heard.set)
+            for _ in range(2):
+                await store.transact(lambda tx: tx.wake(b"bell"))
+                await asyncio.wait_for(heard.wait(), 30)
+                heard.clear()
+        await store.transact(lambda tx: tx.wake(b"bell"))
+        await store.transact(lambda tx: tx.put(b"later", b""))
+        assert not heard.is_set()
+
+    on_store(check)
+
+
 def test_a_cancelled_wait_can_be_repeated(on_store: OnStore) -> None:
     async def check(store: Store) -> None:
         async with store.watch(b"bell") as watch:

@@ -61,7 +61,8 @@ class PostgresStore:
         """Connect to the database at `url` (libpq's), making the tables in `schema` if they are missing.
 
         `alone`: be the only process that has it open, rather than one of several. `die` is called when another one has taken
-        the store for itself all the same, since this one was cut off. Raises StoreBusy, StoreTooNew or StoreUnusable with one line that says what to do.
+        the store for itself all the same, since this one was cut off. Raises StoreBusy, StoreTooNew or StoreUnusable with
+        one line that says what to do.
         """
 
         def connect() -> PostgresStore:
