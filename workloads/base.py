@@ -7,6 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TypeVar
 
 from workloads.cloud import Cloud
 from workloads.ledger import Ledger
@@ -53,6 +54,20 @@ class Workload(ABC):
         over; with 0 what has not come yet is not wrong. It may write and remove, through the ledger that it is given, which
         may be another than that of the steps (an image of the disk as it was earlier).
         """
+
+
+T = TypeVar("T")
+
+
+def while_it_moves(missing: Callable[[], T], patience: float) -> T:
+    """Ask what is missing until it is nothing, or for `patience` seconds the same; answers it."""
+    last, since = missing(), time.monotonic()
+    while last and time.monotonic() < since + patience:
+        threading.Event().wait(0.1)
+        now = missing()
+        if now != last:
+            last, since = now, time.monotonic()
+    return last
 
 
 def until(done: Callable[[], bool], patience: float) -> bool:

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from workloads import making
-from workloads.base import Workload, until
+from workloads.base import Workload, until, while_it_moves
 from workloads.ledger import Ledger
 
 GROUP = "group "
@@ -83,12 +83,16 @@ class Messaging(Workload):
         return {item["pk"]["S"]: [_seen(step) for step in item["steps"]["L"]] for item in items}
 
     def verify(self, ledger: Ledger, patience: float) -> list[str]:
-        def arrived() -> bool:
-            steps = self._steps()
-            return all(len({n for n, _ in steps.get(name, [])}) >= ledger.get(name) for name in ledger.present(GROUP))
+        wanted = {name: ledger.get(name) for name in ledger.present(GROUP)}
 
-        if not until(arrived, patience) and patience:
-            return [f"steps have not arrived: {sorted(ledger.present(GROUP))}, but {_counts(self._steps())}"]
+        def missing() -> dict[str, int]:
+            steps = self._steps()
+            counts = {name: len({number for number, _ in steps.get(name, [])}) for name in wanted}
+            return {name: count for name, count in counts.items() if count < wanted[name]}
+
+        late = while_it_moves(missing, patience)
+        if late and patience:
+            return [f"of {wanted[name]} steps of {name} only {count} have arrived" for name, count in late.items()]
         wrong = []
         for name, seen in self._steps().items():
             possible = ledger.possible(name)
@@ -105,10 +109,6 @@ class Messaging(Workload):
 def _seen(step: dict[str, Any]) -> tuple[int, str]:
     number, message = step["S"].split()
     return int(number), message
-
-
-def _counts(steps: dict[str, list[tuple[int, str]]]) -> dict[str, int]:
-    return {name: len(seen) for name, seen in steps.items()}
 
 
 def disorder(seen: list[tuple[int, str]]) -> str | None:
