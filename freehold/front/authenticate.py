@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 
 from freehold.front.exchange import Exchange
 from freehold.kit.faults import Fault
+from freehold.kit.numerals import whole
 from freehold.ports.identity import Credential, Principal
 from freehold.wire import chunked, sigv4
 from freehold.wire.auth import auth_fault
@@ -114,7 +115,7 @@ def _decode_chunks(exchange: Exchange, secret: str | None) -> None:
     request = exchange.request
     source = request.stream if request.stream is not None else _once(request.body)
     announced = request.headers.get("x-amz-decoded-content-length", "")
-    length = int(announced) if announced.isdecimal() else None
+    length = whole(announced)
     request.stream = chunked.decode_chunked(source, exchange.signature, secret, length=length)
     request.body = b""
 

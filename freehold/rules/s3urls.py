@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from freehold.kit.numerals import whole
+
 _AWS_SUFFIXES = (".amazonaws.com", ".amazonaws.com.cn")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -80,6 +82,6 @@ def _location(bucket: str, path: str, query: str) -> S3Location | None:
 def _split_port(host: str) -> tuple[str, int | None]:
     if host.startswith("["):
         name, _, rest = host[1:].partition("]")
-        return name, int(rest[1:]) if rest[1:].isdigit() else None
+        return name, whole(rest[1:], 5)
     name, _, port = host.partition(":") if host.count(":") == 1 else (host, "", "")
-    return name, int(port) if port.isdigit() else None
+    return name, whole(port, 5)

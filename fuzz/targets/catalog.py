@@ -22,6 +22,7 @@ COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "runtime-api": ("runtimeapi", ("freehold.runtime.api", "freehold.runtime.errors")),
     "requests": ("wire", ("freehold.wire",)),
     "answers": ("wire", ("freehold.wire.rendering", "freehold.wire.protocols")),
+    "node": ("node", ("freehold.services", "freehold.front", "freehold.work")),
     "policies": ("policies", ("freehold.rules.resource_policies", "freehold.rules.policy_conditions")),
     "globs": ("policies", ("freehold.rules.policy_conditions",)),
     "tuples": ("tuples", ("freehold.kit.tuples",)),

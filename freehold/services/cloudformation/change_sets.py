@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.cloudformation import changes, launch, origin, prepare, state
 from freehold.services.cloudformation.announcing import announce
@@ -158,7 +159,7 @@ async def _write(asker: Origin, stack: Stack, found: ChangeSet, planned: prepare
 async def describe_change_set(call: Call, request: Request) -> Request:
     asker = origin.of(call)
     found = await require_change_set(asker, request["ChangeSetName"], request.get("StackName"))
-    start = int(request["NextToken"]) if str(request.get("NextToken", "")).isdigit() else 0
+    start = whole(request.get("NextToken", "")) or 0
     definition, page = found.definition, found.changes[start : start + PAGE]
     if not request.get("IncludePropertyValues"):
         page = [changes.without_values(item) for item in page]
@@ -278,7 +279,7 @@ async def list_change_sets(call: Call, request: Request) -> Request:
         raise Fault("ValidationError", f"Stack [{request['StackName']}] does not exist")
     held = await call.platform.store.read_many(lambda tx: state.change_sets(tx, asker.keys, stack.uid))
     active = [item for item in held if item.execution_status != "EXECUTE_COMPLETE"]
-    start = int(request["NextToken"]) if str(request.get("NextToken", "")).isdigit() else 0
+    start = whole(request.get("NextToken", "")) or 0
     answer: Request = {"Summaries": [_summary(item) for item in active[start : start + PAGE]]}
     if len(active) > start + PAGE:
         answer["NextToken"] = str(start + PAGE)

@@ -14,6 +14,7 @@ import orjson
 
 from freehold.kit import arns
 from freehold.kit.faults import Fault
+from freehold.kit.numerals import whole
 from freehold.ports.events import Answer
 from freehold.services.events import authorization, destination_rows
 from freehold.services.events.authorization import Extra, Unauthorized, with_query
@@ -255,8 +256,8 @@ def with_members(payload: bytes, members: Mapping[str, str]) -> bytes:
 def retry_after_ms(answer: Answer, wall: float) -> int:
     """What the Retry-After header asks for, 0 where there is none that can be read."""
     value = answer.headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return min(int(value), 86_400) * 1000
+    if (seconds := whole(value)) is not None:
+        return min(seconds, 86_400) * 1000
     if not value:
         return 0
     from email.utils import parsedate_to_datetime

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from freehold.kit.faults import Fault
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.lambda_ import access, checks, packages, rows, state
 from freehold.services.lambda_.download import code_url
@@ -171,7 +172,7 @@ async def list_layer_versions(call: Call, request: dict[str, Any]) -> dict[str, 
     keys = Keys(name.account, name.region)
     found = await call.platform.store.read_many(lambda tx: state.scan_all(tx, *keys.layer_versions(name.name)))
     layers = [layer for _, raw in reversed(found) if _matches(layer := rows.layer_versions.load(raw), request)]
-    marker = int(request["Marker"]) if str(request.get("Marker") or "").isdigit() else None
+    marker = whole(request.get("Marker") or "")
     if marker is not None:
         layers = [layer for layer in layers if layer.number < marker]
     size = min(request.get("MaxItems") or 50, 50)

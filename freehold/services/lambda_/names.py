@@ -17,7 +17,7 @@ _FUNCTION = re.compile(
 )
 _LAYER = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:(?P<name>[a-zA-Z0-9-_]+)"
-    r"(?::(?P<version>\d+))?"
+    r"(?::(?P<version>[0-9]{1,15}))?"
 )
 
 

@@ -33,7 +33,7 @@ from freehold.work.logrows import EVENT_OVERHEAD, Group, Prepared, Stream
 MAX_SCANNED = 20_000
 """Events that one call of FilterLogEvents looks at: a page may be empty and still have a token, as on AWS."""
 _BREATH = 500
-_TOKEN = re.compile(r"([fb])/(\d{20})(\d{18})(\d{18})/s")
+_TOKEN = re.compile(r"([fb])/0([0-9]{19})([0-9]{18})([0-9]{18})/s")
 
 
 async def put_log_events(call: Call, request: Request) -> Request:

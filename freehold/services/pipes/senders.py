@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from freehold.kit.faults import Fault
+from freehold.kit.numerals import whole
 from freehold.ports.events import Event
 from freehold.ports.queues import Outgoing
 from freehold.ports.topics import Note
@@ -86,13 +87,14 @@ def _seconds(text: str) -> float:
 def to_log_group(tx: Tx, platform: Platform, plan: Plan, parcel: Parcel, now_ms: int) -> None:
     parameters = parcel.parameters
     stamp = str(parameters.get("Timestamp", now_ms))
-    if not stamp.isdigit():
+    at_ms = whole(stamp)
+    if at_ms is None:
         raise Fault("ValidationException", f"Timestamp {stamp} is not a number of milliseconds.")
     platform.log_groups.put(
         tx,
         plan.pipe.target,
         parameters.get("LogStreamName", plan.pipe.name),
-        [(int(stamp), parcel.body)],
+        [(at_ms, parcel.body)],
         id=parcel.id.replace("-", "")[:12],
         now_ms=now_ms,
         source=plan.source,

@@ -8,10 +8,12 @@ from email.utils import formatdate
 from typing import Any
 
 from freehold.kit.faults import Fault
+from freehold.kit.numerals import whole
 from freehold.services.s3.model import Version
 
 PRECONDITION_FAILED = "At least one of the pre-conditions you specified did not hold"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)\Z")
+_BEYOND = 1 << 60
 
 
 def check_read(request: Mapping[str, Any], version: Version) -> None:
@@ -81,18 +83,24 @@ def _names(wanted: str, etag: str) -> bool:
     return any(one.strip().removeprefix("W/").strip('"') in (etag, "*") for one in wanted.split(","))
 
 
+def _offset(digits: str) -> int:
+    """A number of bytes; one with more digits than any size has is beyond every object."""
+    found = whole(digits)
+    return _BEYOND if found is None else found
+
+
 def byte_range(text: str, size: int) -> tuple[int, int] | None:
     """[start, end) of a Range header; None where S3 ignores it (several ranges, another unit). Raises InvalidRange."""
     found = _RANGE.match(text.strip())
     if found is None or (not found[1] and not found[2]):
         return None
     if not found[1]:
-        length = int(found[2])
+        length = _offset(found[2])
         if length == 0 or size == 0:
             raise _not_satisfiable(text, size)
         return max(0, size - length), size
-    start = int(found[1])
-    end = int(found[2]) + 1 if found[2] else size
+    start = _offset(found[1])
+    end = _offset(found[2]) + 1 if found[2] else size
     if end <= start and found[2]:
         return None
     if start >= size:
@@ -103,11 +111,11 @@ def byte_range(text: str, size: int) -> tuple[int, int] | None:
 def copy_range(text: str, size: int) -> tuple[int, int]:
     """[start, end) of an x-amz-copy-source-range, which must have both ends. Raises InvalidArgument, InvalidRange."""
     found = _RANGE.match(text)
-    if found is None or not found[1] or not found[2] or int(found[2]) < int(found[1]):
+    if found is None or not found[1] or not found[2] or _offset(found[2]) < _offset(found[1]):
         message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the " \
             "zero-based offsets of the first and last bytes to copy"  # fmt: skip
         raise Fault("InvalidArgument", message, status=400, ArgumentName="x-amz-copy-source-range", ArgumentValue=text)
-    start, end = int(found[1]), int(found[2]) + 1
+    start, end = _offset(found[1]), _offset(found[2]) + 1
     if end > size:
         message = f"Range specified is not valid for source object of size: {size}"
         raise Fault("InvalidArgument", message, status=400, ArgumentName="x-amz-copy-source-range", ArgumentValue=text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.kit.faults import Fault
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.s3 import checksums
 from freehold.work.blobs import INLINE, Blob
@@ -183,9 +184,10 @@ def _from_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def _declared_length(request: dict[str, Any], headers: Mapping[str, str]) -> int | None:
     text = headers.get("x-amz-decoded-content-length")
     if text is not None:
-        if not text.isdigit():
+        length = whole(text)
+        if length is None:
             raise Fault("InvalidArgument", "Invalid x-amz-decoded-content-length", status=400)
-        return int(text)
+        return length
     if "transfer-encoding" in headers or headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
         return None
     length = request.get("ContentLength")

@@ -9,6 +9,7 @@ import orjson
 
 from freehold.kit import arns
 from freehold.kit.faults import not_implemented
+from freehold.kit.numerals import whole
 from freehold.rules.patterns import PatternError
 from freehold.rules.patterns import sns as filters
 from freehold.services.sns import delivery_policy, policies, state
@@ -71,9 +72,10 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
 
 
 def _size(topic: Topic, value: str) -> str:
-    if not value.isdigit() or not 1024 <= int(value) <= MOST_MESSAGE:
+    size = whole(value) or 0
+    if not 1024 <= size <= MOST_MESSAGE:
         raise invalid(f"MaximumMessageSize Reason: must be between 1024 and {MOST_MESSAGE}")
-    if int(value) > MAX_MESSAGE and topic.subscriptions > MAX_BIG_SUBSCRIPTIONS:
+    if size > MAX_MESSAGE and topic.subscriptions > MAX_BIG_SUBSCRIPTIONS:
         raise invalid(f"MaximumMessageSize Reason: the topic has more than {MAX_BIG_SUBSCRIPTIONS} subscriptions")
     return value
 
@@ -86,7 +88,7 @@ def _feedback(name: str, value: str) -> str:
                 raise invalid(f"{name} Reason: {value} is not a valid role to allow SNS to write to Cloudwatch Logs")
             return _without_firehose(family, value)
         if name == f"{family}SuccessFeedbackSampleRate":
-            if value and (not value.isdigit() or int(value) > 100):
+            if value and ((rate := whole(value)) is None or rate > 100):
                 raise invalid(f"{name} Reason: must be an integer between 0 and 100")
             return _without_firehose(family, value)
     raise invalid("AttributeName")

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.numerals import whole
 from freehold.rules.resource_policies import PolicyError, compile_policy
 from freehold.services.sqs.model import (
     MAX_DELAY_S,
@@ -79,10 +80,10 @@ def apply(record: Record, place: Place, given: Mapping[str, str], *, create: boo
 
 
 def _number(name: str, value: str, low: int, high: int) -> int:
-    text = value.strip()
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+    number = whole(value.strip())
+    if number is None or not low <= number <= high:
         raise bad_value(name)
-    return int(text)
+    return number
 
 
 def _boolean(name: str, value: str) -> bool:
@@ -158,8 +159,8 @@ def _redrive_policy(record: Record, place: Place, value: str) -> None:
             "RedrivePolicy", value, "Only following attributes are supported: [deadLetterTargetArn, maxReceiveCount]."
         )
     count = found["maxReceiveCount"]
-    if isinstance(count, str) and count.isdigit():
-        count = int(count)
+    if isinstance(count, str):
+        count = whole(count)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 1_000:
         raise _redrive(
             "RedrivePolicy",

@@ -6,6 +6,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.ids import derived
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.ssm import sealing, state
 from freehold.services.ssm.announcing import announce
@@ -171,12 +172,12 @@ async def _delete(call: Call, names: list[str]) -> list[str]:
 
 async def get_parameter_history(call: Call, request: Request) -> Request:
     where, name, limit = space(call), request["Name"], request.get("MaxResults", 50)
-    token = request.get("NextToken", "1")
-    if not token.isdigit():
+    first = whole(request.get("NextToken", "1"))
+    if first is None:
         raise Fault("InvalidNextToken", "The specified token isn't valid.")
 
     def body(tx: ReadTx) -> tuple[Parameter | None, list[Version]]:
-        return state.find(tx, where, name), state.history(tx, where, name, int(token), limit + 1)
+        return state.find(tx, where, name), state.history(tx, where, name, first, limit + 1)
 
     parameter, versions = await call.platform.store.read(body)
     if parameter is None:

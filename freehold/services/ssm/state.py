@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from freehold.kit.faults import Fault
+from freehold.kit.numerals import whole
 from freehold.kit.tuples import after, pack, span
 from freehold.services.ssm.model import MAX_LABELS, MAX_VERSIONS, Parameter, Version, valid_label
 from freehold.store.base import ReadTx, Tx
@@ -52,7 +53,7 @@ def select(tx: ReadTx, space: Space, name: str, selector: str | None) -> tuple[P
         return None
     if selector is None:
         return parameter, parameter.current
-    number = int(selector) if selector.isdigit() else parameter.labels.get(selector)
+    number = whole(selector) if selector.isdigit() else parameter.labels.get(selector)
     value = tx.get(space.version(name, number)) if number is not None else None
     if value is None:
         what = f"version {selector}" if selector.isdigit() else f"version label {selector}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.ids import ALNUM_LOWER
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.apigateway.http import state
 from freehold.services.apigateway.http.state import Draft, Shape, Space
@@ -43,11 +44,11 @@ async def edit(call: Call, api_id: str, change: Callable[[Draft], Shape]) -> Sha
 
 def paged(request: Request, shapes: Sequence[Shape]) -> Shape:
     """One page of a list that is small anyway; the token is the number of items already given."""
-    token = request.get("NextToken", "0")
-    results = request.get("MaxResults", str(MAX_RESULTS))
-    if not (str(token).isdigit() and str(results).isdigit()) or int(results) < 1:
+    start = whole(str(request.get("NextToken", "0")))
+    results = whole(str(request.get("MaxResults", MAX_RESULTS)))
+    if start is None or not results:
         raise bad("Invalid NextToken or MaxResults specified")
-    start, end = int(token), int(token) + int(results)
+    end = start + results
     answer: Shape = {"Items": list(shapes[start:end])}
     return answer | ({"NextToken": str(end)} if end < len(shapes) else {})
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from freehold.kit.numerals import whole
 from freehold.services.apigateway.http.common import bad
 
 Lookup = Callable[[str], str]
@@ -48,7 +49,7 @@ def check(request: Mapping[str, str], response: Mapping[str, Any]) -> None:
         if found[2] == "header" and RESERVED.fullmatch(found[3]):
             raise bad(f"Operations on header {found[3]} are restricted")
     for status, pairs in response.items():
-        if not (status.isdigit() and 200 <= int(status) <= 599):
+        if not 200 <= (whole(status) or 0) <= 599:
             raise bad(f"Invalid status code specified in response parameters: {status}")
         for key in pairs:
             found = _RESPONSE_KEY.fullmatch(key)
@@ -65,7 +66,8 @@ def apply(pairs: Mapping[str, str], mapped: Mapped, lookup: Lookup) -> None:
         if key == "overwrite:path":
             mapped.path = value
         elif key == "overwrite:statuscode":
-            mapped.status = int(value) if value.isdigit() else mapped.status
+            status = whole(value, 3)
+            mapped.status = status if status is not None and status >= 200 else mapped.status
         else:
             verb, _, where = key.partition(":")
             kind, _, name = where.partition(".")
@@ -110,8 +112,8 @@ def body_value(body: bytes, path: str) -> str:
     for name in re.findall(r"[^.\[\]]+", path):
         if isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
-            value = value[int(name)]
+        elif isinstance(value, list) and (place := whole(name)) is not None and place < len(value):
+            value = value[place]
         else:
             return ""
     if value is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.apigateway import functions
 from freehold.services.apigateway.rest.common import Request, bad, draft, edit, kept, new_id, paged, patches
@@ -110,8 +111,8 @@ async def update_authorizer(call: Call, request: Request) -> Shape:
                     authorizer.pop(patch.path[0], None)
                 else:
                     authorizer[patch.path[0]] = patch.value
-            elif patch.path == ("authorizerResultTtlInSeconds",) and patch.value.isdigit():
-                authorizer["authorizerResultTtlInSeconds"] = int(patch.value)
+            elif patch.path == ("authorizerResultTtlInSeconds",) and (ttl := whole(patch.value)) is not None:
+                authorizer["authorizerResultTtlInSeconds"] = ttl
             else:
                 raise patch.refused(f"/{name}" for name in (*TEXTS, "authorizerResultTtlInSeconds"))
         check(authorizer)

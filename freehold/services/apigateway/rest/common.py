@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.ids import ALNUM_LOWER
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.apigateway.rest import state
 from freehold.services.apigateway.rest.state import Draft, Shape, Space
@@ -43,13 +44,13 @@ async def edit(call: Call, request: Request, change: Callable[[Draft], Shape]) -
 
 def paged(request: Request, shapes: Sequence[Shape], *, default: int = DEFAULT_LIMIT) -> Shape:
     """One page of a list that is small anyway; the position is the number of items already given."""
-    position = request.get("position", "0")
-    if not position.isdigit():
+    start = whole(request.get("position", "0"))
+    if start is None:
         raise bad("Invalid position specified")
     limit = request.get("limit", default)
     if not 1 <= limit <= MAX_LIMIT:
         raise bad(f"Invalid limit specified: it must be between 1 and {MAX_LIMIT}")
-    start, end = int(position), int(position) + limit
+    end = start + limit
     answer: Shape = {"items": list(shapes[start:end])}
     return answer | ({"position": str(end)} if end < len(shapes) else {})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.apigateway import functions
 from freehold.services.apigateway.rest import methods, mock
@@ -160,8 +161,8 @@ async def update_integration(call: Call, request: Request) -> Shape:
                         integration.pop(member, None)
                     else:
                         integration[member] = patch.value
-                case ("timeoutInMillis",) if patch.value.isdigit():
-                    integration["timeoutInMillis"] = int(patch.value)
+                case ("timeoutInMillis",) if (milliseconds := whole(patch.value)) is not None:
+                    integration["timeoutInMillis"] = milliseconds
                 case ("requestParameters" | "requestTemplates" as member, name):
                     values = integration.setdefault(member, {})
                     values.pop(name, None)
