@@ -48,6 +48,7 @@ def test_what_scaling_to_zero_leaves() -> None:
     left = {**found, "zero": {"memory_mb": 150.0, "processes": 9}, "first_ms": 700.0}
     assert [row.met for row in scale.rows(left)][3:] == [False, False, False]
     assert scale.rows(left)[3].found == "2"
+    assert scale.rows({**found, "errors": 1})[-1].met is False
 
 
 def test_a_failed_call_during_a_deployment_is_not_met() -> None:
