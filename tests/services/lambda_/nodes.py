@@ -65,8 +65,8 @@ class Cluster:
         while True:
             for _ in range(3):
                 for world in self.worlds:
+                    world.platform.duties.stop_if_out_of_touch()
                     if world not in self.dead:
-                        world.platform.duties.stop_if_out_of_touch()
                         with contextlib.suppress(StoreError):
                             await world.platform.duties.turn()
                 await asyncio.sleep(0.002)

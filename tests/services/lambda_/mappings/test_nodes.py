@@ -128,6 +128,7 @@ def test_another_node_goes_on_with_the_mapping_of_a_dead_one(queue: str) -> None
         await benches.nodes.beat(TTL_S + 3 * BEAT_S)
         second = await benches.worker(uuid)
         assert second is not first
+        await until(lambda: first.running == 0)  # what it cannot settle does not go on
         if queue == FIFO:
             assert second.seen() == [], "the group is locked"
         benches.nodes.clock.advance(31)
@@ -163,5 +164,24 @@ def test_a_mapping_that_moves_loses_nothing_and_what_runs_ends_where_it_began(
         first.gate.set()
         await until(lambda: first.left() == [])
         assert sorted(benches.seen()) == [str(number) for number in range(8)], "each once"
+
+    run(body)
+
+
+def test_batches_have_a_moment_to_end_before_their_mapping_moves() -> None:
+    async def body(benches: Benches) -> None:
+        uuid = await benches.all[0].map(BatchSize=1, ScalingConfig={"MaximumConcurrency": 2})
+        await benches.arrives(uuid, "Enabled")
+        first = await benches.worker(uuid)
+        first.gate = asyncio.Event()
+        await benches.queues.send(QUEUE, *map(str, range(4)))
+        await until(lambda: first.running == 2)
+        moving = first.world.platform.duties.declared[f"lambda:mapping:{uuid}"].hand_over()
+        assert moving is not None
+        await asyncio.sleep(0.05)
+        assert not moving.done() and first.running == 2
+        first.gate.set()
+        await moving
+        assert first.running == 0 and len(first.left()) == 2
 
     run(body)
