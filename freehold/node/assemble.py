@@ -80,10 +80,10 @@ class Node:
     async def close(self) -> None:
         """Stop in the reverse order of starting: no task outlives what it uses."""
         platform = self.platform
+        await platform.duties.close()
         for manifest in reversed(self.manifests):
             if manifest.stop is not None:
                 await manifest.stop(platform)
-        await platform.duties.close()
         await platform.timers.close()
         await platform.outbox.close()
         await platform.tasks.close()

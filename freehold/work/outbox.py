@@ -32,8 +32,9 @@ from freehold.work.waiting import Alarm
 
 log = logging.getLogger("freehold.work")
 
-PATIENCE_S = 3.0
-"""How long deliveries that are under way have to end when their kind goes to another node."""
+PATIENCE_S = 5.0
+"""How long deliveries that are under way have to end when their kind goes to another node, or this one stops: most
+endpoints are given no longer to answer."""
 CONCURRENCY = 256
 """Deliveries of one kind under way at a time, unless `start` says otherwise."""
 FLYING_BYTES = 32 << 20
