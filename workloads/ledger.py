@@ -97,10 +97,17 @@ class Ledger:
         return self.possible(name)[0]
 
     def compare(
-        self, found: Mapping[str, Any], of: str = "", *, late: bool = False, moving: Collection[str] = ()
+        self,
+        found: Mapping[str, Any],
+        of: str = "",
+        *,
+        late: bool = False,
+        hidden: bool = False,
+        moving: Collection[str] = (),
     ) -> list[str]:
         """What cannot be, one line each: `found` are all names that begin with `of`, but for those that are `moving`: they
-        are on their way to a value. `late`: what is missing may still come.
+        are on their way to a value. `late`: what is missing may still come. `hidden`: what is missing and may be absent may
+        also be there, unseen (a message in flight, and those behind it in its group).
 
         What was found is certain from now on: it has been served, so it may not change by itself any more.
         """
@@ -110,7 +117,7 @@ class Ledger:
                 continue
             value, possible = found.get(name), self.possible(name)
             if value in possible:
-                if value is not None or not late:
+                if value is not None or not (late or hidden):
                     self.certain(name, value)
             elif value is not None:
                 wrong.append(f"{name} is {value!r}, but can only be {_either(possible)}")

@@ -90,6 +90,15 @@ def test_what_is_moving_says_nothing_yet() -> None:
     assert ledger.compare({}) == []
 
 
+def test_what_is_hidden_may_show_later() -> None:
+    """A message whose deletion was not answered was in flight, and so the others of its group were taken for not sent."""
+    ledger = Ledger()
+    attempt(ledger, "a", 1, Gone)
+    assert ledger.compare({}, hidden=True) == []
+    assert ledger.compare({"a": 1}, hidden=True) == []
+    assert ledger.compare({}, hidden=True) == ["a is not there, but was acknowledged as 1"]
+
+
 def test_at_a_moment_later_answers_are_unknown_and_later_attempts_are_not() -> None:
     clock = itertools.count()
     ledger = Ledger(lambda: next(clock))
