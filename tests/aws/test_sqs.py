@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from tests.aws.conftest import Server, start, stop
 
@@ -228,11 +229,27 @@ def test_a_stack_has_queues_a_redrive_policy_and_a_queue_policy(aws: Aws, server
     assert "QueueUrls" not in sqs.list_queues()
 
 
-def test_an_encryption_key_is_refused_by_name(aws: Aws) -> None:
-    template = {"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"KmsMasterKeyId": "alias/aws/sqs"}}}}
-    with pytest.raises(ClientError) as raised:
-        aws("cloudformation").create_stack(StackName="s", TemplateBody=json.dumps(template))
-    assert "property KmsMasterKeyId of AWS::SQS::Queue" in str(raised.value)
+def test_templates_name_the_keys_of_aws_and_no_others(aws: Aws) -> None:
+    cloudformation = aws("cloudformation")
+
+    def made(name: str, key: str) -> str:
+        resources = {
+            "Q": {"Type": "AWS::SQS::Queue", "Properties": {"KmsMasterKeyId": key.format("sqs"), "QueueName": name}},
+            "T": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": key.format("sns")}},
+        }
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+        with contextlib.suppress(WaiterError):
+            waiter = cloudformation.get_waiter("stack_create_complete")
+            waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+        return str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+
+    assert made("works", "alias/aws/{}") == "CREATE_COMPLETE"
+    url = aws("sqs").get_queue_url(QueueName="works")["QueueUrl"]
+    shown = aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])["Attributes"]
+    assert shown == {"KmsMasterKeyId": "alias/aws/sqs"}
+    assert made("fails", "alias/mine") == "ROLLBACK_COMPLETE"
+    events = cloudformation.describe_stack_events(StackName="fails")["StackEvents"]
+    assert any("other than alias/aws/" in event.get("ResourceStatusReason", "") for event in events)
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:

@@ -43,9 +43,9 @@ def check_topic_attribute(topic: Topic, name: str, value: str) -> str:
             raise invalid("DisplayName")
         return value
     if name == "KmsMasterKeyId":
-        if value:
-            raise not_implemented("encryption of topics with KMS keys (KmsMasterKeyId)")
-        return ""
+        if value and value.rpartition("alias/")[2] != "aws/sns":
+            raise not_implemented("encryption of topics with KMS keys other than alias/aws/sns (KmsMasterKeyId)")
+        return value
     if name == "SignatureVersion":
         return _one_of(name, value, ("1", "2"))
     if name == "TracingConfig":

@@ -19,7 +19,7 @@ from freehold.ports.resources import (
 Properties = dict[str, Any]
 _PROTOCOL = {"http/s": "HTTP", "http": "HTTP", "sqs": "SQS", "lambda": "Lambda", "firehose": "Firehose",
              "application": "Application"}  # fmt: skip
-_TEXTS = ("DisplayName", "FifoThroughputScope", "SignatureVersion", "TracingConfig")
+_TEXTS = ("DisplayName", "FifoThroughputScope", "KmsMasterKeyId", "SignatureVersion", "TracingConfig")
 
 
 def _attributes(properties: Properties) -> dict[str, str]:
@@ -228,6 +228,7 @@ TYPES = (
         properties={
             "TopicName": STRING,
             "DisplayName": STRING,
+            "KmsMasterKeyId": STRING,
             "FifoTopic": BOOLEAN,
             "ContentBasedDeduplication": BOOLEAN,
             "FifoThroughputScope": STRING,

@@ -60,6 +60,9 @@ def bad_value(name: str, reason: str = "") -> Fault:
 
 def apply(record: Record, place: Place, given: Mapping[str, str], *, create: bool) -> None:
     """Change a record by attributes. Raises InvalidAttributeName, InvalidAttributeValue."""
+    if given.get("KmsMasterKeyId") and given.get("SqsManagedSseEnabled") == "true":
+        reason = "You can use one type of server-side encryption (SSE) at one time."
+        raise bad_value("SqsManagedSseEnabled", f"Reason: {reason}")
     for name, value in given.items():
         if name not in _SETTINGS:
             raise Fault("InvalidAttributeName", f"Unknown Attribute {name}.")
@@ -221,17 +224,22 @@ def check_dead_letter(queue: Record, arn: str, target: Queue | None) -> None:
 
 
 def _kms(record: Record, place: Place, value: str) -> None:
+    """AWS's own key, by its alias or the alias's ARN; a queue has one kind of encryption at a time."""
+    if value and value.rpartition("alias/")[2] != "aws/sqs":
+        raise not_implemented("KMS keys of queues other than alias/aws/sqs (KmsMasterKeyId)")
+    record.kms_key = value
     if value:
-        raise not_implemented("KMS keys of queues (KmsMasterKeyId; SqsManagedSseEnabled, AWS's default, works)")
+        record.managed_sse = False
 
 
 def _kms_reuse(record: Record, place: Place, value: str) -> None:
-    _number("KmsDataKeyReusePeriodSeconds", value, 60, 86_400)
-    raise not_implemented("KMS keys of queues (KmsDataKeyReusePeriodSeconds)")
+    record.kms_reuse_s = _number("KmsDataKeyReusePeriodSeconds", value, 60, 86_400)
 
 
 def _managed_sse(record: Record, place: Place, value: str) -> None:
     record.managed_sse = _boolean("SqsManagedSseEnabled", value)
+    if record.managed_sse:
+        record.kms_key = ""
 
 
 _OTHERS: dict[str, Callable[[Record, Place, str], None]] = {
@@ -260,6 +268,8 @@ def settings(record: Record) -> dict[str, str]:
     if record.redrive_allow:
         shown["RedriveAllowPolicy"] = record.redrive_allow
     shown["SqsManagedSseEnabled"] = _word(record.managed_sse)
+    if record.kms_key:
+        shown |= {"KmsMasterKeyId": record.kms_key, "KmsDataKeyReusePeriodSeconds": str(record.kms_reuse_s)}
     if record.fifo:
         shown["FifoQueue"] = "true"
         shown["ContentBasedDeduplication"] = _word(record.content_deduplication)

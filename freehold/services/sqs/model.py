@@ -80,6 +80,9 @@ class Record(msgspec.Struct, omit_defaults=True):
     redrive_allow: str = ""
     """RedriveAllowPolicy as it was given."""
     managed_sse: bool = True
+    kms_key: str = ""
+    """As it was given; only the alias of AWS's own key is taken."""
+    kms_reuse_s: int = 300
     content_deduplication: bool = False
     scope_group: bool = False
     """DeduplicationScope is messageGroup."""

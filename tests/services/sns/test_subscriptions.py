@@ -78,9 +78,12 @@ async def test_replays_archives_kms_and_data_protection_are_refused_by_name(sns:
     for name, value in (("ReplayPolicy", "{}"), ("SubscriptionRoleArn", "r")):
         request = {"SubscriptionArn": subscription, "AttributeName": name, "AttributeValue": value}
         assert await code("SetSubscriptionAttributes", **request) == "NotImplemented"
-    for name, value in (("KmsMasterKeyId", "alias/aws/sns"), ("ArchivePolicy", '{"MessageRetentionPeriod": 1}')):
+    for name, value in (("KmsMasterKeyId", "alias/mine"), ("ArchivePolicy", '{"MessageRetentionPeriod": 1}')):
         request = {"TopicArn": topic, "AttributeName": name, "AttributeValue": value}
         assert await code("SetTopicAttributes", **request) == "NotImplemented"
+    await sns("SetTopicAttributes", TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns")
+    shown = (await sns("GetTopicAttributes", TopicArn=topic))["Attributes"]
+    assert shown["KmsMasterKeyId"] == "alias/aws/sns"
     assert await code("GetDataProtectionPolicy", ResourceArn=topic) == "NotImplemented"
     assert await code("PutDataProtectionPolicy", ResourceArn=topic, DataProtectionPolicy="{}") == "NotImplemented"
 

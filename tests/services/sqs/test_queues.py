@@ -100,8 +100,10 @@ STATEMENT = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"
         ),
         ({"RedriveAllowPolicy": '{"redrivePermission":"some"}'}, "InvalidAttributeValue"),
         ({"RedriveAllowPolicy": '{"redrivePermission":"byQueue"}'}, "InvalidAttributeValue"),
-        ({"KmsMasterKeyId": "alias/aws/sqs"}, "NotImplemented"),
-        ({"KmsDataKeyReusePeriodSeconds": "300"}, "NotImplemented"),
+        ({"KmsMasterKeyId": "alias/mine"}, "NotImplemented"),
+        ({"KmsMasterKeyId": "arn:aws:kms:us-east-1:111111111111:key/12"}, "NotImplemented"),
+        ({"KmsMasterKeyId": "alias/aws/sqs", "SqsManagedSseEnabled": "true"}, "InvalidAttributeValue"),
+        ({"KmsDataKeyReusePeriodSeconds": "59"}, "InvalidAttributeValue"),
         ({"SqsManagedSseEnabled": "maybe"}, "InvalidAttributeValue"),
     ],
 )
@@ -114,6 +116,17 @@ def test_attributes_that_are_wrong_are_refused(attributes: dict[str, str], expec
         assert await code(sqs, "SetQueueAttributes", QueueUrl=url, Attributes=attributes) == expected
 
     run()
+
+
+@scenario
+async def test_a_queue_has_awss_own_key_or_that_of_sqs(sqs: Sqs) -> None:
+    url = await sqs.queue(KmsMasterKeyId="alias/aws/sqs")
+    found = await sqs.attributes(url)
+    assert (found["KmsMasterKeyId"], found["KmsDataKeyReusePeriodSeconds"]) == ("alias/aws/sqs", "300")
+    assert found["SqsManagedSseEnabled"] == "false"
+    await sqs("SetQueueAttributes", QueueUrl=url, Attributes={"SqsManagedSseEnabled": "true"})
+    found = await sqs.attributes(url)
+    assert found["SqsManagedSseEnabled"] == "true" and "KmsMasterKeyId" not in found
 
 
 @scenario
