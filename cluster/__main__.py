@@ -77,9 +77,7 @@ class Run:
     def all(self) -> list[str]:
         """Everything; what was wrong."""
         self._build()
-        keys = next(filter(None, (node.root_keys() for node in self.nodes)), None)
-        if keys is None:
-            raise RuntimeError("no node told the root's credentials")
+        keys = self._root_keys()
         boto = _boto(self.nodes[0].url, keys)
         queues = application.deploy(boto)
         cluster = Cluster([node.url for node in self.nodes], keys)
@@ -110,6 +108,15 @@ class Run:
         for node in self.nodes:
             node.begin()
             say(f"{node.name} answers at {node.url} after {node.ready():.1f} s")
+
+    def _root_keys(self) -> tuple[str, str]:
+        """What the node that was started first shows once, a moment after it answers."""
+        for _ in range(100):
+            for node in self.nodes:
+                if (keys := node.root_keys()) is not None:
+                    return keys
+            time.sleep(0.1)
+        raise RuntimeError("no node told the root's credentials")
 
     def _break(self, began: float) -> None:
         given = self._given

@@ -11,6 +11,8 @@ from typing import Any
 RESERVED = 3
 """Concurrency that the function `held` has."""
 VISIBILITY_S = 20
+MEMORY_MB = 1769
+"""A whole core, as on AWS: with less a function is given less of one."""
 TIMEOUT_S = 10
 
 STORE = """
@@ -104,7 +106,7 @@ def deploy(boto: Any) -> dict[str, str]:
             Handler="index.handler",
             Role=role,
             Timeout=TIMEOUT_S,
-            MemorySize=256,
+            MemorySize=MEMORY_MB,
             Code={"ZipFile": _package(source)},
         )
     boto("lambda").put_function_concurrency(FunctionName="held", ReservedConcurrentExecutions=RESERVED)

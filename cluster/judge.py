@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from cluster.application import RESERVED
 from cluster.client import Cluster, Failed
 from cluster.load import Load
 
+_VARIES = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z")
 PATIENCE_S = 90.0
 """Seconds without progress after which what has not arrived is lost: messages of a killed node come back after 20 s."""
 
@@ -62,15 +64,26 @@ def _settled(table: Any, sent: set[str], began: float) -> tuple[list[dict[str, A
 
 
 def complaints(logs: Any) -> dict[str, Any]:
-    """What the function `store` complained of, by the first words of its log lines."""
+    """How long invocations of `store` took, and what it complained of, by its log."""
     found: Counter[str] = Counter()
-    for page in logs.get_paginator("filter_log_events").paginate(
-        logGroupName="/aws/lambda/store", filterPattern="?ERROR ?timed ?Error"
-    ):
+    durations, inits = [], []
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName="/aws/lambda/store", filterPattern="?REPORT ?ERROR ?timed ?Error"
+    )
+    for page in pages:
         for event in page["events"]:
-            line = event["message"].partition(" ")[2] if "Task timed out" in event["message"] else event["message"]
-            found[" ".join(line.split())[:140]] += 1
-    return {f"function: {line}": count for line, count in found.most_common(6)}
+            message = " ".join(event["message"].split())
+            if message.startswith("REPORT"):
+                durations += [float(ms) for ms in re.findall(r"(?<!Billed )(?<!Init )Duration: ([\d.]+)", message)]
+                inits += [float(ms) for ms in re.findall(r"Init Duration: ([\d.]+)", message)]
+            else:
+                found[_VARIES.sub("...", message)[:140]] += 1
+    facts: dict[str, Any] = {"invocations of `store`": len(durations), "instances of `store`": len(inits)}
+    for name, values in (("duration", durations), ("init", inits)):
+        ordered = sorted(values) or [0.0]
+        for share in (0.5, 0.99):
+            facts[f"`store`: {name}, p{share * 100:.0f}, ms"] = ordered[int(share * (len(ordered) - 1))]
+    return facts | {f"function said: {line}": count for line, count in found.most_common(6)}
 
 
 def scan(table: Any) -> list[dict[str, Any]]:
