@@ -50,7 +50,7 @@ def _alone() -> int:
 class _Group:
     """The instances of one configuration key."""
 
-    __slots__ = ("idle", "spec", "starting", "waiters")
+    __slots__ = ("idle", "spec", "starting", "turns", "waiters")
 
     def __init__(self, spec: FunctionSpec) -> None:
         self.spec = spec
@@ -58,6 +58,9 @@ class _Group:
         self.starting = 0
         """Never fewer than there are waiters, and no more are begun than that: who waits may get a freed instance."""
         self.waiters: deque[asyncio.Future[Instance | Failure]] = deque()
+        self.turns = asyncio.Semaphore(2 * (os.cpu_count() or 1))
+        """Of starts; while the machine has no time to spare, of loading too. Each function has its own: one that loads for
+        long, or often, is in nobody else's way."""
 
 
 class Pool:
@@ -136,9 +139,7 @@ class Pool:
         await crew.on_thread(self._interpreters.look_around)
 
     async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
-        group = self._groups.get(spec.key)
-        if group is None:
-            group = self._groups[spec.key] = _Group(spec)
+        group = self._group(spec)
         idle = group.idle
         while idle:
             instance = idle.pop()
@@ -292,8 +293,9 @@ class Pool:
         """Bring up one instance; its failure is that of the first who waits."""
         self._starting += 1
         try:
-            async with self._starts:
-                instance = await self._start_instance(crew, group.spec)
+            async with group.turns:
+                async with self._starts:
+                    instance = await self._start_instance(crew, group.spec)
                 await self._in_turn(instance, INIT_SECONDS)
             failure = await self._initialized(instance)
         except (StartFailed, ZygoteDied, RuntimeUnavailable, OSError) as problem:
@@ -351,8 +353,9 @@ class Pool:
         """Initialization failed: as on Lambda it is repeated inside the invocation, under the function's timeout."""
         crew = self._require_crew()
         self._admit()
-        async with self._starts:
-            instance = await self._start_instance(crew, spec)
+        async with self._group(spec).turns:
+            async with self._starts:
+                instance = await self._start_instance(crew, spec)
             instance.reserved = True
             outcome = instance.announce(invocation)
             await self._in_turn(instance, spec.timeout_s)
@@ -375,9 +378,7 @@ class Pool:
     def available(self, instance: Instance) -> None:
         """An instance asks for its next event."""
         instance.reserved = False
-        group = self._groups.get(instance.spec.key)
-        if group is None:
-            group = self._groups[instance.spec.key] = _Group(instance.spec)
+        group = self._group(instance.spec)
         if self._closing:
             instance.kill()
         elif (waiter := self._next_waiter(group)) is not None:
@@ -417,6 +418,12 @@ class Pool:
             del self._groups[instance.spec.key]
 
     # ------------------------------------------------------------ small things
+
+    def _group(self, spec: FunctionSpec) -> _Group:
+        found = self._groups.get(spec.key)
+        if found is None:
+            found = self._groups[spec.key] = _Group(spec)
+        return found
 
     def _check_isolation(self) -> None:
         if not self._guarded:

@@ -2,7 +2,8 @@
 
 Where many instances load at once on a machine that has none, each gets so little that its ten seconds are over before it
 is initialized; all of them end in vain and begin again, and nothing gets done until the machine is left alone. So while
-there is none to spare, those that load are finished before others begin (the pool keeps their turn).
+there is none to spare, the instances of a function that load are finished before others of it begin (the pool keeps
+their turn).
 """
 
 from __future__ import annotations
