@@ -14,6 +14,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import random
 import resource
 import signal
@@ -151,10 +152,16 @@ def fuzz_with_atheris(judge: Judge, given: argparse.Namespace, end: Callable[[],
             end()
 
     options = [
-        f"-seed={given.seed % (1 << 31) or 1}", f"-max_len={judge.target.longest}", "-len_control=20", f"-timeout={HANG_S}",
-        "-rss_limit_mb=1500", "-detect_leaks=0", "-use_value_profile=0", f"-artifact_prefix={given.work}/killed-",
-        *([f"-dict={words}"] if judge.target.dictionary else []), str(corpus),
-    ]  # fmt: skip
+        f"-seed={given.seed % (1 << 31) or 1}",
+        f"-max_len={judge.target.longest}",
+        f"-timeout={max(HANG_S, int(judge.target.seconds * 10))}",
+        f"-artifact_prefix={given.work}/killed-",
+        "-len_control=20",
+        "-rss_limit_mb=1500",
+        "-detect_leaks=0",
+        *([f"-dict={words}"] if judge.target.dictionary else []),
+        str(corpus),
+    ]
     atheris.Setup([sys.argv[0], *options], one)
     atheris.Fuzz()
 
@@ -216,9 +223,16 @@ def load(name: str, *, instrument: bool) -> Any:
             atheris.instrument_imports(include=covers),
         ):
             for module in covers:
-                importlib.import_module(module)
+                _import_all(module)
             return _find(name)
     return _find(name)
+
+
+def _import_all(name: str) -> None:
+    """A module and, of a package, everything inside."""
+    module = importlib.import_module(name)
+    for inner in pkgutil.walk_packages(getattr(module, "__path__", []), name + "."):
+        importlib.import_module(inner.name)
 
 
 def _covers(name: str) -> list[str]:
@@ -253,6 +267,8 @@ def main() -> None:
     guided = has_atheris()
     judge = Judge(load(given.target, instrument=guided), given.work)
     signal.signal(signal.SIGVTALRM, _too_slow)
+    if judge.target.prepare is not None:
+        judge.target.prepare()
 
     def end() -> None:
         summary = {

@@ -18,7 +18,7 @@ from fuzz.targets.catalog import COVERS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv-fuzz"
-SHORT_S = 5.0
+SHORT_S = 10.0
 """Below so many seconds inputs are random: instrumenting modules takes some of them."""
 GRACE_S = 90.0
 """For starting, and for what libFuzzer itself does before it notices the end."""

@@ -29,6 +29,8 @@ class Target:
     """CPU seconds that one input may take, instrumented as it is: about five times what it takes otherwise."""
     repeatable: bool = True
     """Does the same input have the same outcome?"""
+    prepare: Callable[[], Any] | None = None
+    """Done once, before the first input."""
     longest: int = 2_048
     """Bytes of an input."""
     dictionary: tuple[str, ...] = ()

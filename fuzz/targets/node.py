@@ -31,7 +31,7 @@ from fuzz.targets.shapes import model
 
 URL = "http://127.0.0.1:4566"
 ACCOUNT = "000000000000"
-INPUTS_PER_NODE = 1_500
+INPUTS_PER_NODE = 5_000
 """Then a new one begins with a new store."""
 WAITING = {"sqs:ReceiveMessage", "logs:StartLiveTail"}
 RUNNING = {"lambda"}
@@ -216,4 +216,4 @@ def _learn(
         )
 
 
-TARGETS = (Target("node", run, seconds=6.0, repeatable=False, longest=256),)
+TARGETS = (Target("node", run, seconds=6.0, repeatable=False, prepare=_current, longest=256),)
