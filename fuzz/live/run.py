@@ -8,6 +8,7 @@ import os
 import random
 import re
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
@@ -43,6 +44,8 @@ PATIENT = {
     **dict.fromkeys(("door http", "door rest", "door url"), FUNCTIONS_S),
 }
 """Seconds that these may take by themselves: long polls, functions."""
+STOP_S = 60.0
+"""In which a server ends: 5 s for calls that run, and what a busy machine makes of them."""
 SLOW_S = 10.0
 """A reply that comes later is a hang."""
 KEPT = 400
@@ -360,7 +363,9 @@ def fuzz(seconds: float, seed: int, services: list[str], work: Path, *, guarded:
             live = Live(server, data / "data", seed, services, work, guarded=guarded)
             live.run(seconds, lambda text: print(text, flush=True))
         finally:
-            _stop(server)
+            ended = _stop(server)
+        if ended:
+            live.findings[ended] = ended
     for finding in live.findings.values():
         print(finding)
     print(live.summary(), flush=True)
@@ -381,9 +386,17 @@ def _server(data: Path, seed: int, *, guarded: bool) -> Freehold:
             os.close(kept)
 
 
-def _stop(server: Freehold) -> None:
-    if server.process.poll() is None:
-        server.stop()
+def _stop(server: Freehold) -> str:
+    """End a server; what is wrong with how it ends."""
+    if server.process.poll() is not None:
+        return ""
+    server.process.terminate()
+    try:
+        server.process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        return f"the server had not ended {STOP_S:g} s after it was told to"
+    return ""
 
 
 def replay(path: Path) -> bool:
