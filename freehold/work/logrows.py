@@ -8,6 +8,7 @@ Events are kept in chunks, many events in one row, ordered inside by time:
 - `("logs", account, region, "t", group id, first ms, stream id, n)`     Entry: which chunks of a group touch a time
 - `("logs", account, region, "b", group id)`                             Totals of the group
 - `("logs", account, region, "x", group id, stream id)`                  a deleted stream whose chunks are being removed
+- `("logs-due", account, region, group name, stream id, n)`               a chunk that subscription filters have not seen
 - `("logs-live", account, region, group id, session)`                    somebody tails the group: his node
 - `("logs-feed", account, region, group id, session)` + stamp            new chunks for who tails, in commit order
 
@@ -33,6 +34,9 @@ WIDE_CHUNK_MS = 300_000
 CHUNK_BYTES = 256 << 10
 CHUNK_EVENTS = 4_000
 
+DUE = pack("logs-due")
+"""Woken when subscription filters have something to look at."""
+
 Event = tuple[int, str]
 """(milliseconds since the epoch, message)"""
 
@@ -45,6 +49,8 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     retention_days: int | None = None
     tags: dict[str, str] = {}
     protected: bool = False
+    subscribed: bool = False
+    """It has subscription filters, which are to see each new chunk."""
 
 
 class Stream(msgspec.Struct, frozen=True, array_like=True):
@@ -196,6 +202,10 @@ def append(
         tx.put(time_key(account, region, group.id, chunk.first_ms, stream.id, number), entry)
         for feed in feeds:
             tx.append(feed, msgspec.msgpack.encode((stream.name, key)))
+        if group.subscribed:
+            due = pack("logs-due", account, region, group.name, stream.id, number)
+            tx.put(due, msgspec.msgpack.encode((stream.name, key)))
+            tx.wake(DUE)
         number += 1
     longest = max((chunk.last_ms - chunk.first_ms for chunk in chunks), default=0)
     firsts = [chunk.first_ms for chunk in chunks] + ([] if stream.first_ms is None else [stream.first_ms])

@@ -207,7 +207,9 @@ def _works(source: Source, target: Freehold, account: Account) -> None:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         bodies: list[str] = []
         while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-            bodies += [message["Body"] for message in found]
+            for message in found:
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
 
     url, handle = source.full.held
@@ -220,6 +222,7 @@ def _works(source: Source, target: Freehold, account: Account) -> None:
     piped = sqs.get_queue_url(QueueName="source")["QueueUrl"]
     sqs.send_message(QueueUrl=jobs, MessageBody="job")
     sqs.send_message(QueueUrl=piped, MessageBody="through")
+    target.clock.advance("1s")  # the logs of these calls are written
     before = _reports(account, "works")
     assert "later" not in receive("standard")
     target.clock.advance("15m")

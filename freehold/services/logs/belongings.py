@@ -14,4 +14,9 @@ def _passing(snapshot: Snapshot, account: str) -> Iterator[bytes]:
     yield pack("logs-feed", account)
 
 
-BELONGINGS = Belongings(passing=_passing)
+def _begins(snapshot: Snapshot, account: str) -> Iterator[bytes]:
+    """What subscription filters have not seen."""
+    yield pack("logs-due", account)
+
+
+BELONGINGS = Belongings(begins=_begins, passing=_passing)

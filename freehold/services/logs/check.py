@@ -16,7 +16,7 @@ _stream = msgspec.msgpack.Decoder(Stream).decode
 _entry = msgspec.msgpack.Decoder(Entry).decode
 _chunk = msgspec.msgpack.Decoder(Chunk).decode
 
-_KINDS = ("g", "s", "d", "t", "b", "x", "rp")
+_KINDS = ("g", "s", "d", "t", "b", "x", "rp", "f")
 
 
 def check(snapshot: Snapshot, report: Report) -> None:
@@ -31,7 +31,7 @@ def check(snapshot: Snapshot, report: Report) -> None:
         for kind in snapshot.next_parts("logs", *space):
             if kind not in _KINDS:
                 report.broken(f"{account}/{region} has rows of unknown kind {kind!r}")
-            elif kind in ("s", "d", "t", "x", "b"):
+            elif kind in ("s", "d", "t", "x", "b", "f"):
                 _unnamed(snapshot, report, space, str(kind))
 
 

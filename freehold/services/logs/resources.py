@@ -79,6 +79,29 @@ async def _delete_policy(ctx: ResourceContext, physical: Physical, properties: P
     await _unless_gone(ctx, "DeleteResourcePolicy", policyName=physical.id)
 
 
+async def _put_filter(ctx: ResourceContext, properties: Properties) -> Physical:
+    name = properties.get("FilterName") or ctx.name(512)
+    request = {
+        "logGroupName": properties["LogGroupName"],
+        "filterName": name,
+        "filterPattern": properties["FilterPattern"],
+        "destinationArn": properties["DestinationArn"],
+    }
+    if "Distribution" in properties:
+        request["distribution"] = properties["Distribution"]
+    await ctx.call("logs", "PutSubscriptionFilter", **request)
+    return Physical(name)
+
+
+async def _update_filter(ctx: ResourceContext, physical: Physical, old: Properties, new: Properties) -> Physical:
+    return await _put_filter(ctx, new | {"FilterName": physical.id})
+
+
+async def _delete_filter(ctx: ResourceContext, physical: Physical, properties: Properties) -> None:
+    group = properties["LogGroupName"]
+    await _unless_gone(ctx, "DeleteSubscriptionFilter", logGroupName=group, filterName=physical.id)
+
+
 async def _unless_gone(ctx: ResourceContext, operation: str, **request: str) -> None:
     try:
         await ctx.call("logs", operation, **request)
@@ -117,6 +140,21 @@ TYPES = (
         required=frozenset({"LogGroupName"}),
         create=_create_stream,
         delete=_delete_stream,
+    ),
+    ResourceType(
+        name="AWS::Logs::SubscriptionFilter",
+        properties={
+            "FilterName": STRING,
+            "LogGroupName": STRING,
+            "FilterPattern": STRING,
+            "DestinationArn": STRING,
+            "Distribution": Choice(("ByLogStream", "Random")),
+        },
+        required=frozenset({"LogGroupName", "FilterPattern", "DestinationArn"}),
+        replace=frozenset({"FilterName", "LogGroupName"}),
+        create=_put_filter,
+        update=_update_filter,
+        delete=_delete_filter,
     ),
     ResourceType(
         name="AWS::Logs::ResourcePolicy",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.logs import check, events, groups, resource_policies, streams, sweeping, tail
+from freehold.ports.platform import Platform
+from freehold.services.logs import (
+    check,
+    events,
+    forwarding,
+    groups,
+    resource_policies,
+    streams,
+    subscriptions,
+    sweeping,
+    tail,
+)
 from freehold.services.logs.model import Space, group_arn, group_name, stream_arn
 from freehold.services.logs.port import LogGroupsPort
 from freehold.services.logs.resources import TYPES
@@ -34,14 +45,21 @@ def arn(call: Call) -> str:
     return f"{group_arn(where, name)}:*"
 
 
+async def start(platform: Platform) -> None:
+    """Clear up what live tails left, and forward what subscription filters want."""
+    await sweeping.start(platform)
+    await forwarding.start(platform)
+
+
 MANIFEST = Manifest(
     model="logs",
-    handlers=(groups, streams, events, tail, resource_policies),
+    handlers=(groups, streams, events, tail, resource_policies, subscriptions),
     arn=arn,
     prefix="logs",
     types=TYPES,
     timers={sweeping.OWNER: sweeping.due},
     ports=lambda platform: {"log_groups": LogGroupsPort()},
-    start=sweeping.start,
+    settle=forwarding.settle,
+    start=start,
     check=check.check,
 )

@@ -103,7 +103,7 @@ def _names(kind: str, space: Space, parts: tuple[str, ...], prefix: str, after_n
 
 def sweep_group(tx: Tx, space: Space, group_id: str) -> bool:
     """Remove rows of a deleted group; says whether there may be more."""
-    return any(tx.clear(*span("logs", *space, kind, group_id)) for kind in ("s", "d", "t", "x", "b"))
+    return any(tx.clear(*span("logs", *space, kind, group_id)) for kind in ("s", "d", "t", "x", "b", "f"))
 
 
 def sweep_stream(tx: Tx, space: Space, group_id: str, stream_id: str) -> bool:

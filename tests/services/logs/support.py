@@ -31,6 +31,8 @@ class Logs:
             ids=Ids(3),
             timers=self.timers,
             duties=Duties(self.store, self.clock, self.tasks),
+            logs=self.writer,
+            own={},
         )
         self.model = wire.load("logs")
 

@@ -6,7 +6,7 @@ from freehold.kit.faults import Fault
 from freehold.services.logs.resources import TYPES
 from tests.services.logs.support import ACCOUNT, REGION, Logs, scenario
 
-GROUP, STREAM, _ = TYPES
+GROUP, STREAM, *_ = TYPES
 
 
 class Context:

@@ -1,7 +1,7 @@
 import pytest
 
 from freehold.kit.faults import Fault
-from freehold.services.logs import service, tail
+from freehold.services.logs import sweeping, tail
 from tests.services.logs.support import ACCOUNT, REGION, scenario
 
 ARN = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:g"
@@ -102,7 +102,7 @@ async def test_a_crashed_servers_tails_are_forgotten(logs):
     session = (await logs("StartLiveTail", logGroupIdentifiers=[ARN]))["responseStream"]
     await anext(session)
     before = await logs.rows()
-    await service.MANIFEST.start(logs.platform)
+    await sweeping.start(logs.platform)
     assert await logs.rows() == before - 1
     await session.aclose()
 
