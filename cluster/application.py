@@ -16,48 +16,59 @@ MEMORY_MB = 1769
 TIMEOUT_S = 10
 
 STORE = """
-import json, os, time
+import time
 import boto3
 from botocore.config import Config
 
 config = Config(connect_timeout=1, read_timeout=4, retries={"total_max_attempts": 2, "mode": "standard"})
-table = boto3.resource("dynamodb", config=config).Table("arrived")
+dynamodb = boto3.client("dynamodb", config=config)
+TABLE = "arrived"
 
 def handler(event, context):
     records = event["Records"]
-    now = int(time.time() * 1000)
-    with table.batch_writer() as batch:
-        for record in records:
-            batch.put_item(Item={"pk": record["body"], "sk": record["messageId"], "at": now,
-                                 "times": int(record["attributes"]["ApproximateReceiveCount"])})
+    now = str(int(time.time() * 1000))
+    items = [
+        {"pk": {"S": record["body"]}, "sk": {"S": record["messageId"]}, "at": {"N": now},
+         "times": {"N": record["attributes"]["ApproximateReceiveCount"]}}
+        for record in records
+    ]
+    left = {TABLE: [{"PutRequest": {"Item": item}} for item in items]}
+    while left:
+        left = dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
     heads = {}
     for record in records:
         group = record["attributes"].get("MessageGroupId")
         if group is not None and record["eventSourceARN"].endswith(".fifo"):
             heads.setdefault(group, []).append(int(record["body"].rpartition("/")[2]))
     for group, numbers in heads.items():
-        advance(group, numbers)
+        advance({"pk": {"S": "head/" + group}, "sk": {"S": "head"}}, numbers)
 
-def advance(group, numbers):
+def advance(key, numbers):
     \"\"\"A head that moves only forward, one by one: what comes before its predecessor is out of order.\"\"\"
     for first, last in runs(numbers):
+        values = {":last": {"N": str(last)}}
+        if first > 1:
+            values[":before"] = {"N": str(first - 1)}
         try:
-            table.update_item(
-                Key={"pk": "head/" + group, "sk": "head"},
+            dynamodb.update_item(
+                TableName=TABLE,
+                Key=key,
                 UpdateExpression="SET #l = :last",
                 ConditionExpression="#l = :before" if first > 1 else "attribute_not_exists(#l)",
                 ExpressionAttributeNames={"#l": "last"},
-                ExpressionAttributeValues={":last": last, **({":before": first - 1} if first > 1 else {})},
+                ExpressionAttributeValues=values,
             )
-        except table.meta.client.exceptions.ConditionalCheckFailedException:
-            head = table.get_item(Key={"pk": "head/" + group, "sk": "head"}, ConsistentRead=True).get("Item", {})
-            reached = int(head.get("last", 0))
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            head = dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item")
+            reached = int(head["last"]["N"]) if head else 0
             if last <= reached:
                 continue  # delivered again: it was worked before its receipt could be deleted
             if first <= reached + 1:
-                advance(group, list(range(reached + 1, last + 1)))
+                advance(key, list(range(reached + 1, last + 1)))
                 continue
-            table.put_item(Item={"pk": "violation/" + group, "sk": f"{first}-{last}", "reached": reached})
+            violation = {"pk": {"S": "violation/" + key["pk"]["S"]}, "sk": {"S": f"{first}-{last}"},
+                         "reached": {"N": str(reached)}}
+            dynamodb.put_item(TableName=TABLE, Item=violation)
 
 def runs(numbers):
     first = before = numbers[0]
