@@ -27,6 +27,8 @@ SCENARIOS = {"burst": burst, "deploys": deploys, "idle": idle, "memory": memory}
 PARTS = ("start", "cold", "operations", "messaging", "limits", *SCENARIOS, "scale")
 DEFAULT = Pace(rounds=3, many_s=0.7, one_s=0.35)
 QUICK = Pace(rounds=2, many_s=0.3, one_s=0.2, warm_s=0.2, functions_warm_s=3.0, latencies=False)
+BROKEN = "could not be measured"
+"""Stands in the place of the figures of a part that failed."""
 Found = dict[str, Any]
 
 
@@ -74,7 +76,7 @@ class Run:
             self.found[name] = measure()
         except Exception as problem:  # noqa: BLE001 one part must not take the others with it
             traceback.print_exc()
-            self.found[name] = {"failed": f"{type(problem).__name__}: {problem}"[:300]}
+            self.found[name] = {BROKEN: f"{type(problem).__name__}: {problem}"[:300]}
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
 
     def all(self) -> None:
@@ -88,7 +90,7 @@ class Run:
                 self.part("scale", scaling.finish)
         except Exception as problem:  # noqa: BLE001 as above
             traceback.print_exc()
-            self.found["scale"] = {"failed": f"{type(problem).__name__}: {problem}"[:300]}
+            self.found["scale"] = {BROKEN: f"{type(problem).__name__}: {problem}"[:300]}
 
     def others(self) -> None:
         """Everything else."""
@@ -133,12 +135,17 @@ class Run:
                 self.figures |= competition.alone(running, name, self.pace)
                 print(competition.line(self.figures, name), flush=True)
 
+    def document(self) -> str:
+        """Everything that was measured, as JSON."""
+        figures = {" ".join(map(str, key)): found for key, found in self.figures.items()}
+        return json.dumps({"figures": figures, "found": self.found}, indent=1)
+
     def tables(self) -> list[Table]:
         """Of everything that was measured."""
         failures = [
-            Row(name, found["failed"], "to be measured", False)
+            Row(name, found[BROKEN], "to be measured", False)
             for name, found in self.found.items()
-            if name in PARTS and isinstance(found, dict) and "failed" in found
+            if name in PARTS and isinstance(found, dict) and BROKEN in found
         ]
         titles = {each.name: (each.title, _beside(each.name)) for each in LIMITS}
         made = [
@@ -152,7 +159,7 @@ class Run:
             alone.starts(self.found.get("start", {})),
         ]
         for name, module in {**SCENARIOS, "scale": scale}.items():
-            if name in self.found and "failed" not in self.found[name]:
+            if name in self.found and BROKEN not in self.found[name]:
                 made.append(alone.scenario(module.TITLE, module.rows(self.found[name])))
         return [*made, tables.everything(self.figures)]
 
@@ -186,12 +193,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # servers are stopped on the way
     run, began, before = Run(given), time.time(), machine.busy()
     run.all()
+    kept = HERE / "out"
+    kept.mkdir(exist_ok=True)
+    (kept / "found.json").write_text(run.document())
     made = run.tables()
     if given.only:
         print(page.text(made))
         return
-    kept = HERE / "out"
-    kept.mkdir(exist_ok=True)
     data = plot.data(run.figures, run.found)
     (kept / "plot.json").write_text(json.dumps(data))
     picture = given.output.with_suffix(".svg")

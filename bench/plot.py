@@ -19,7 +19,7 @@ def data(figures: Figures, found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "operations": operations(figures),
         "shares": shares(figures),
-        "burst": {kind: each["series"] for kind, each in found.get("burst", {}).items() if kind != "failed"},
+        "burst": {kind: each["series"] for kind, each in found.get("burst", {}).items() if isinstance(each, dict)},
         "memory": memory(found.get("memory", {})),
     }
 

@@ -1,8 +1,9 @@
 """Where the processor time of a hot call goes, by leaving rooms out: `python -m bench.where`. Takes about fifteen seconds.
 
 The same requests, 32 at a time, are fed to connections without a socket, first with an application that answers at once,
-then with ever more of the real one. What a room costs is what it adds. Only the processor's time counts, so other work on
-the machine disturbs less than it disturbs requests per second.
+then with ever more of the real one. What a room costs is what it adds ("signature": what --guarded adds; the other columns
+are of an open server). Only the processor's time counts, so other work on the machine disturbs less than it disturbs
+requests per second.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from freehold.kit.http import Request, Response
 from freehold.kit.ids import Ids
 from freehold.node.assemble import Node, assemble
 from freehold.ports.platform import Settings
+from freehold.services.iam.model import AccessKey
+from freehold.services.iam.state import save_key
 from freehold.store.base import Store
 from freehold.store.memory import MemoryStore
 from freehold.store.sqlite import SqliteStore
-from tests.wire.requests import sent
+from tests.wire.requests import KEY, SECRET, sent
 
 AT_ONCE = 32
 CALLS = 4_000
@@ -147,8 +150,9 @@ async def cost(application: Application, request: bytes) -> tuple[float, float]:
     return statistics.median(loops), statistics.median(others)
 
 
-async def node_on(store: Store, directory: Path) -> Node:
-    settings = Settings(URL, directory, guarded=False, ephemeral=True)
+async def node_on(store: Store, directory: Path, *, guarded: bool = False) -> Node:
+    directory.mkdir()
+    settings = Settings(URL, directory, guarded=guarded, ephemeral=True)
     return await assemble(settings, store, directory / "scratch")
 
 
@@ -185,20 +189,36 @@ def without_handler(node: Node, case: Case) -> Callable[[], None]:
     return lambda: put(real)
 
 
+async def signature(case: Case, request: bytes, directory: Path) -> float:
+    """What a guarded node adds: the key's row and the check of the signature."""
+    loops = []
+    for guarded in (False, True):
+        node = await node_on(MemoryStore(Ids()), directory.with_suffix(f".{guarded}"), guarded=guarded)
+        key = AccessKey(
+            id=KEY, secret=SECRET, account="000000000000", user=None, user_id="000000000000",
+            user_arn="arn:aws:iam::000000000000:root", created=0.0,
+        )  # fmt: skip
+        await node.platform.store.transact(lambda tx, key=key: save_key(tx, key))  # type: ignore[misc]
+        without_handler(node, case)
+        loops.append((await cost(node.app, request))[0])
+        await node.close()
+    return loops[1] - loops[0]
+
+
 async def measure(case: Case, directory: Path) -> dict[str, float]:
     """Microseconds by room."""
     request = raw(sent(case.service, case.operation, **case.params))
     found: dict[str, float] = {}
     found["connection"] = (await cost(at_once(150), request))[0]
-    (directory / "memory").mkdir()
     node = await node_on(MemoryStore(Ids()), directory / "memory")
     await prepared(node, case)
     undo = without_handler(node, case)
     found["front and wire"] = (await cost(node.app, request))[0] - found["connection"]
     undo()
     await node.close()
-    (directory / "sqlite").mkdir()
-    node = await node_on(SqliteStore.open(directory / "sqlite"), directory / "sqlite")
+    found["signature"] = await signature(case, request, directory / "guarded")
+    store = SqliteStore.open(directory / "rows")
+    node = await node_on(store, directory / "sqlite")
     await prepared(node, case)
     loop, writer = await cost(node.app, request)
     found["handler and store"] = loop - found["connection"] - found["front and wire"]
@@ -209,7 +229,14 @@ async def measure(case: Case, directory: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    columns = ("connection", "front and wire", "handler and store", "the loop's thread", "the writer's thread")
+    columns = (
+        "connection",
+        "front and wire",
+        "signature",
+        "handler and store",
+        "the loop's thread",
+        "the writer's thread",
+    )
     print("| µs of processor time per call | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for case in CASES:

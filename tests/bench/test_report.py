@@ -125,7 +125,7 @@ def test_the_picture_shows_what_has_a_figure() -> None:
         (limit, "sqs_send", 32): rate(6250),
         ("freehold", "ddb_put", 32): rate(10, errors=100),
     }
-    found = {"burst": {"Invoke": {"series": [(0.0, 3.0)]}}, "memory": {"failed": "it"}}
+    found = {"burst": {"Invoke": {"series": [(0.0, 3.0)]}}, "memory": {"could not be measured": "it"}}
     data = plot.data(given, found)
     assert data["operations"] == [
         {
@@ -138,4 +138,4 @@ def test_the_picture_shows_what_has_a_figure() -> None:
     assert data["shares"] == [{"name": "SQS SendMessage", "share": 0.8, "wanted": 0.7}]
     assert data["burst"] == {"Invoke": [(0.0, 3.0)]}
     assert data["memory"] == {}
-    assert plot.data(given, {"burst": {"failed": "it"}})["burst"] == {}
+    assert plot.data(given, {"burst": {"could not be measured": "it"}})["burst"] == {}
