@@ -24,7 +24,6 @@ class Sealer:
     def __init__(self, store: Store, ids: Ids, row: Callable[[str, str], bytes] = _row) -> None:
         """`row(account, region)` is the key of the row that holds the sealing key."""
         self._store, self._ids, self._row = store, ids, row
-        self._keys: dict[tuple[str, str], bytes] = {}
 
     async def seal(self, account: str, region: str, bound: str, secret: bytes) -> bytes:
         """What may be stored."""
@@ -42,15 +41,17 @@ class Sealer:
         return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound.encode())
 
     async def _key(self, account: str, region: str) -> bytes:
-        found = self._keys.get((account, region))
-        if found is None:
-            fresh, row = self._ids.bytes(32), self._row(account, region)
+        """Read anew every time: an account that is imported brings its own."""
+        row = self._row(account, region)
+        found = await self._store.read(lambda tx: tx.get(row))
+        if found is not None:
+            return found
+        fresh = self._ids.bytes(32)
 
-            def body(tx: Tx) -> bytes:
-                kept = tx.get(row)
-                if kept is None:
-                    tx.put(row, fresh)
-                return fresh if kept is None else kept
+        def body(tx: Tx) -> bytes:
+            kept = tx.get(row)
+            if kept is None:
+                tx.put(row, fresh)
+            return fresh if kept is None else kept
 
-            found = self._keys[account, region] = await self._store.transact(body)
-        return found
+        return await self._store.transact(body)

@@ -87,12 +87,8 @@ def put_connection(tx: Tx, account: str, region: str, row: Connection) -> None:
 
 def connection_of_arn(tx: ReadTx, arn: str) -> Connection | None:
     """The connection of an ARN; None where it is gone, or another has its name now."""
-    parsed = arns.parse(arn)
-    if parsed is None or parsed.service != "events":
-        return None
-    kind, _, rest = parsed.resource.partition("/")
-    name, _, id = rest.partition("/")
-    row = connection(tx, parsed.account, parsed.region, name) if kind == "connection" else None
+    place, id = _place("connection", arn)
+    row = connection(tx, *place) if place is not None else None
     return row if row is not None and row.id == id else None
 
 
@@ -108,13 +104,19 @@ def put_destination(tx: Tx, account: str, region: str, row: Destination) -> None
 
 def destination_of_arn(tx: ReadTx, arn: str) -> Destination | None:
     """The API destination of an ARN; None where it is gone, or another has its name now."""
+    place, id = _place("api-destination", arn)
+    row = destination(tx, *place) if place is not None else None
+    return row if row is not None and row.id == id else None
+
+
+def _place(kind: str, arn: str) -> tuple[tuple[str, str, str] | None, str]:
+    """Account, region and name (None: the ARN is of something else), and the id that the ARN ends with."""
     parsed = arns.parse(arn)
     if parsed is None or parsed.service != "events":
-        return None
-    kind, _, rest = parsed.resource.partition("/")
+        return None, ""
+    found, _, rest = parsed.resource.partition("/")
     name, _, id = rest.partition("/")
-    row = destination(tx, parsed.account, parsed.region, name) if kind == "api-destination" else None
-    return row if row is not None and row.id == id else None
+    return ((parsed.account, parsed.region, name) if found == kind else None), id
 
 
 def connections(tx: ReadTx, account: str, region: str, prefix: str, start_after: str, limit: int) -> list[Connection]:
