@@ -40,7 +40,7 @@ def authenticate(exchange: Exchange) -> Awaitable[None] | None:
     signature = exchange.signature
     exchange.region = signature.region if signature and signature.region else settings.default_region
     if settings.guarded:
-        return _guarded(exchange)
+        return _verified(exchange)
     headers = exchange.request.headers
     if "aws-chunked" in headers.get("content-encoding", "") or _streaming(headers):
         _decode_chunks(exchange, None)
@@ -62,32 +62,45 @@ async def _issued(exchange: Exchange, signature: Signature) -> None:
     _is(exchange, credential.principal if credential else root(exchange.platform.settings.default_account))
 
 
-async def _guarded(exchange: Exchange) -> None:
-    try:
-        await _verify(exchange)
-    except AuthFailure as failure:
-        raise _refusal(exchange, failure) from None
-
-
 def _streaming(headers: dict[str, str]) -> bool:
     return headers.get("x-amz-content-sha256", "").startswith("STREAMING-")
 
 
-async def _verify(exchange: Exchange) -> None:
-    signature, match = exchange.signature, exchange.match
+async def _verified(exchange: Exchange) -> None:
+    """Raises the protocol's refusal unless a known key signed the request."""
+    signature, identity = exchange.signature, exchange.platform.identity
+    try:
+        if signature is None:
+            _unsigned(exchange)
+            return
+        _check_scope(exchange, signature)
+        _check_signature(exchange, signature, await identity.credential(signature.access_key, signature.token))
+    except AuthFailure as failure:
+        raise _refusal(exchange, failure) from None
+
+
+def _unsigned(exchange: Exchange) -> None:
+    """Some of STS, and S3's anonymous requests."""
+    match = exchange.match
     assert match is not None
     if exchange.unreadable is not None:
         raise exchange.unreadable
-    if signature is None:
-        name = match.operation.name if match.operation else ""
-        if (match.service.name, name) in UNSIGNED or match.service.name == "s3":
-            exchange.account = exchange.platform.settings.default_account
-            exchange.principal = Principal(ANONYMOUS, ANONYMOUS, ANONYMOUS)
-            return
+    name = match.operation.name if match.operation else ""
+    if (match.service.name, name) not in UNSIGNED and match.service.name != "s3":
         raise AuthFailure("missing")
-    if signature.service != match.service.signing_name:
-        raise AuthFailure("scope-service", wanted=match.service.signing_name)
-    credential = await exchange.platform.identity.credential(signature.access_key, signature.token)
+    exchange.account = exchange.platform.settings.default_account
+    exchange.principal = Principal(ANONYMOUS, ANONYMOUS, ANONYMOUS)
+
+
+def _check_scope(exchange: Exchange, signature: Signature) -> None:
+    assert exchange.match is not None
+    if exchange.unreadable is not None:
+        raise exchange.unreadable
+    if signature.service != exchange.match.service.signing_name:
+        raise AuthFailure("scope-service", wanted=exchange.match.service.signing_name)
+
+
+def _check_signature(exchange: Exchange, signature: Signature, credential: Credential | None) -> None:
     if credential is None:
         raise AuthFailure(
             "unknown-key" if signature.token is None else "invalid-token", access_key=signature.access_key
@@ -96,8 +109,7 @@ async def _verify(exchange: Exchange) -> None:
     if credential.expires_at is not None and credential.expires_at <= wall:
         raise AuthFailure("expired-token", token=signature.token or "")
     _verify_signature(exchange, signature, credential, wall)
-    exchange.principal = credential.principal
-    exchange.account = credential.principal.account
+    _is(exchange, credential.principal)
 
 
 def _verify_signature(exchange: Exchange, signature: Signature, credential: Credential, wall: float) -> None:

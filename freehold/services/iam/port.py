@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from freehold.kit import arns
 from freehold.kit.ids import BASE32
@@ -33,11 +34,9 @@ class IamIdentity:
     async def credential(self, access_key_id: str, session_token: str | None) -> Credential | None:
         if session_token is not None:
             return self.sessions.read(access_key_id, session_token)
-        record = await self._platform.store.read(lambda tx: state.key(tx, access_key_id))
-        if record is None or not record.active:
-            return None
-        principal = Principal(record.account, record.user_arn, record.user_id)
-        return Credential(record.id, record.secret, principal)
+        row = state.key_row(access_key_id)
+        raw = await self._platform.store.read(lambda tx: tx.get(row))
+        return None if raw is None else _credential(raw)
 
     def role_session(
         self, role_arn: str, session_name: str, *, seconds: int = 3600, service: str | None = None
@@ -56,6 +55,15 @@ class IamIdentity:
         """Session credentials for any principal."""
         access_key_id = "ASIA" + self._platform.ids.letters(16, BASE32)
         return self.sessions.issue(access_key_id, principal, self._platform.clock.wall() + seconds)
+
+
+@lru_cache(maxsize=1_000)
+def _credential(row: bytes) -> Credential | None:
+    """What a key's row says, as long as it says the same; None while the key is inactive."""
+    record = state.decode_key(row)
+    if not record.active:
+        return None
+    return Credential(record.id, record.secret, Principal(record.account, record.user_arn, record.user_id))
 
 
 def of(platform: Platform) -> IamIdentity:

@@ -97,14 +97,25 @@ def everything(tx: ReadTx, kind: type[R], account: str) -> list[R]:
             return found
 
 
+def key_row(key_id: str) -> bytes:
+    """Where an access key lies."""
+    return pack("iam", "", "key", key_id)
+
+
+def decode_key(value: bytes) -> AccessKey:
+    """What lies there."""
+    found: AccessKey = _decoders[AccessKey].decode(value)
+    return found
+
+
 @overload
 def key(tx: ReadTx, key_id: str) -> AccessKey | None: ...
 @overload
 def key(tx: ReadTx, key_id: str, user: str) -> AccessKey: ...
 def key(tx: ReadTx, key_id: str, user: str | None = None) -> AccessKey | None:
     """An access key by id; with `user`, only that user's (NoSuchEntity otherwise)."""
-    value = tx.get(pack("iam", "", "key", key_id))
-    found: AccessKey | None = _decoders[AccessKey].decode(value) if value else None
+    value = tx.get(key_row(key_id))
+    found = decode_key(value) if value else None
     if user is not None and (found is None or found.user != user):
         raise no_entity(f"The Access Key with id {key_id} cannot be found.")
     return found
@@ -112,7 +123,7 @@ def key(tx: ReadTx, key_id: str, user: str | None = None) -> AccessKey | None:
 
 def save_key(tx: Tx, record: AccessKey) -> None:
     """Write an access key."""
-    tx.put(pack("iam", "", "key", record.id), _encode(record))
+    tx.put(key_row(record.id), _encode(record))
 
 
 def remove_key(tx: Tx, key_id: str) -> None:
