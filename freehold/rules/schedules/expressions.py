@@ -103,7 +103,7 @@ def following(
     return found
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=512)
 def parse(text: str, *, scheduler: bool = False) -> Expression:
     """The schedule that an expression describes. Raises ExpressionError.
 

@@ -59,7 +59,7 @@ def take(tx: Tx, platform: Platform, topic: Topic, draft: Draft, message_id: str
     raw = tx.get(key)
     last = Last(0, -1) if raw is None else msgspec.msgpack.decode(raw, type=Last)
     seen = Seen(message_id, last.number + 1, now_ms)
-    if bucket != last.bucket:
+    if bucket - last.bucket > 1:  # else a timer is set, which must not be put off by every bucket that is written
         platform.timers.set(tx, TIMER, topic.id.encode(), (bucket + 2) * DEDUPLICATION_MS)
     tx.put(key, msgspec.msgpack.encode(Last(seen.number, bucket)))
     tx.put(pack("sns", "d", topic.id, bucket, digest), msgspec.msgpack.encode(seen))

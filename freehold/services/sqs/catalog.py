@@ -13,6 +13,7 @@ from freehold.store.base import ReadTx, Tx
 from freehold.work.timers import Timers
 
 _MAX_CACHED = 10_000
+_MAX_PLACES = 2_048
 _MAX_URL = 500
 """Longer addresses of queues are not kept."""
 
@@ -95,7 +96,7 @@ def place_of(call: Call, url: str) -> Place:
     found = places.get((url, call.region))
     if found is None:
         account, name = _parse(url)
-        if len(places) >= _MAX_CACHED:
+        if len(places) >= _MAX_PLACES:
             places.clear()
         found = Place(account, call.region, name)
         if len(url) < _MAX_URL:

@@ -404,3 +404,19 @@ async def test_active_tracing_records_a_segment_of_sampled_traces(sns: Sns) -> N
     await sns.platform.traces.flush()
     found = await sns.platform.traces.recent(ACCOUNT, REGION)
     assert [segment["name"] for trace in found for segment in trace["Segments"]] == ["news"]
+
+
+@scenario
+async def test_what_a_fifo_topic_remembers_goes_also_while_it_is_published_to(sns: Sns) -> None:
+    topic = await sns.topic("news.fifo")
+    start, end = span("sns", "d")
+
+    async def remembered() -> int:
+        return len(await sns.store.read(lambda tx: tx.scan(start, end)))
+
+    for minute in range(60):
+        await sns.publish(topic, MessageGroupId="g", MessageDeduplicationId=str(minute))
+        assert await remembered() <= 11
+        await sns.advance(60)
+    await sns.advance(900)
+    assert await remembered() == 0
