@@ -253,7 +253,7 @@ class SharedSlots(Slots[SharedPool]):
     async def _visit(self, pool: SharedPool) -> list[asyncio.Future[None]]:
         """Bring this node's share in line with what it needs and what others lack. Those who waited and can hope for no
         more than came."""
-        lapses = self._members.lapses
+        lapses, setting = self._members.lapses, (pool.capacity, pool.since)
         found, _, capacity = await self._store.read(lambda tx: ledgers.look(tx, pool.name))
         if capacity is None:
             pool.limit = pool.granted = 0
@@ -264,8 +264,12 @@ class SharedSlots(Slots[SharedPool]):
         # What is about to be given back is not used from here on, whatever becomes of the transaction.
         pool.limit = min(pool.limit, given.most) if found.total() <= capacity else 0
         granted = await self._book(pool, given, need, asking=bool(waiting))
-        pool.granted, pool.lapses, pool.ask = granted.slots, lapses, granted.ask
-        pool.limit, pool.pressed = granted.most, granted.pressed
+        pool.granted, pool.lapses, pool.ask, pool.pressed = granted.slots, lapses, granted.ask, granted.pressed
+        if (pool.capacity, pool.since) != setting:  # set anew meanwhile: this says nothing of what is allowed now
+            pool.limit = 0
+            self._rouse(pool)
+            return []
+        pool.limit = granted.most
         return waiting if granted.settled else []
 
     def _lacks(self, pool: SharedPool, held: int) -> int:
@@ -341,4 +345,5 @@ class SharedSlots(Slots[SharedPool]):
             return
         pool.limit = min(pool.limit, keep)
         granted = await self._book(pool, Offer(keep, keep), 0, asking=False)
-        pool.granted, pool.limit, pool.pressed = granted.slots, granted.most, granted.pressed
+        pool.granted, pool.pressed = granted.slots, granted.pressed
+        pool.limit = min(pool.limit, granted.most)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -183,6 +184,41 @@ def test_slots_that_were_taken_in_advance_are_not_used_after_a_reduction() -> No
         assert answers == [False] * 9 and work.most == 3
         work.go.set()
         await asyncio.gather(*holding)
+
+    reserved(60, body)
+
+
+def test_a_visit_that_was_under_way_when_less_was_reserved_lets_nobody_in() -> None:
+    async def body(nodes: Cluster) -> None:
+        first, second, _ = nodes.worlds
+        work, gate = Work(nodes), asyncio.Event()
+        work.go.set()
+        assert await succeeds(first)
+        work.go.clear()
+        shared = engine_of(second.platform).slots
+        assert isinstance(shared, slots.SharedSlots)
+        book = shared._book
+
+        async def slow(*arguments: Any, **options: Any) -> Any:
+            granted = await book(*arguments, **options)
+            await gate.wait()
+            return granted
+
+        shared._book = slow  # type: ignore[method-assign]
+        attempts = [asyncio.ensure_future(succeeds(second))]
+        pool = shared.pool(*HELLO[:3])
+        visits_before = shared.visits
+        await until(lambda: shared.visits > visits_before and bool(pool.waiting))
+        await asyncio.sleep(0.01)
+        work.most = 0
+        await first("PutFunctionConcurrency", FunctionName="hello", ReservedConcurrentExecutions=1)
+        attempts += [asyncio.ensure_future(succeeds(second)) for _ in range(3)]
+        await until(lambda: len(pool.waiting) == 4)
+        gate.set()
+        await until(lambda: sum(task.done() for task in attempts) == 3)
+        assert work.running == work.most == 1
+        work.go.set()
+        await asyncio.gather(*attempts)
 
     reserved(60, body)
 

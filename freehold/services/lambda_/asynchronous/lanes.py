@@ -190,16 +190,17 @@ class _Shard:
         """Give what runs a moment; say in the rows of the rest that this node goes on with them."""
         if self._running:
             await asyncio.wait(self._running, timeout=MOMENT_S)
-        keys = set(self._running.values()) - self._held
-        if not keys:
-            return
+        keys = list(set(self._running.values()) - self._held)
+        for at in range(0, len(keys), events.PAGE):
+            await self._hold_page(lease, keys[at : at + events.PAGE])
 
+    async def _hold_page(self, lease: Held, keys: list[bytes]) -> None:
         def body(tx: Tx) -> None:
             lease.check(tx)
             events.hold(tx, keys, self._members.id)
 
         await self._store.transact(body)
-        self._held |= keys
+        self._held.update(keys)
 
     async def _drop(self) -> None:
         """What runs and is not held runs again, wherever the shard is worked next."""
