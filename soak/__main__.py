@@ -32,6 +32,8 @@ class Run:
         self.taken: list[Sample] = []
         self.rows: list[tuple[float, Rows]] = []
         self.load: Load | None = None
+        self.problems: dict[str, int] = {}
+        """Steps that failed: what they said, and how often."""
         self.wrong: list[str] = []
         self.verdicts: list[Verdict] = []
         self.read_again: Latencies = {}
@@ -58,7 +60,7 @@ class Run:
             due += given.every
         hanging = self.load.stop()
         self.wrong += [f"a thread of the load hangs: {name}" for name in hanging]
-        self.wrong += [f"{count} times {what}" for what, count in self.load.problems.items()]
+        self.problems = dict(self.load.problems)
         if not hanging:
             self.wrong += _verified([workload for workload, _ in workloads])
 
@@ -83,7 +85,7 @@ class Run:
         (output / "rows.csv").write_text(report.rows_table(self.rows))
         (output / "latency.csv").write_text(report.latency_table(self.latencies))
         if self.load is not None:
-            (output / "problems.json").write_text(json.dumps([self.load.problems, self.wrong], indent=1))
+            (output / "problems.json").write_text(json.dumps([dict(self.load.problems), self.wrong], indent=1))
 
     @property
     def latencies(self) -> Latencies:
@@ -99,11 +101,21 @@ class Run:
     def conclude(self, output: Path) -> bool:
         """Judge, write, draw, say; whether all is well."""
         self.judge()
-        wrong = [f"{each.title}: {each.said}" for each in self.verdicts if not each.flat] + self.wrong
+        failed = report.alike(self.problems) + self.wrong
+        wrong = [f"{each.title}: {each.said}" for each in self.verdicts if not each.flat] + failed
         (output / "server.svg").write_text(drawing.svg(drawing.sample_strips(self.taken)))
         (output / "rows.svg").write_text(drawing.svg(drawing.row_strips(self.rows)))
         (output / "latency.svg").write_text(drawing.svg(drawing.latency_strips(self.latencies)))
-        (output / "RESULTS.md").write_text(report.document(self.taken, self.latencies, self.verdicts, wrong))
+        kept = output == HERE / "results"
+        text = report.document(
+            self.taken,
+            self.latencies,
+            self.verdicts,
+            failed,
+            pictures="results/" if kept else "",
+            notes=(HERE / "NOTES.md").read_text() if kept else "",
+        )
+        ((HERE if kept else output) / "RESULTS.md").write_text(text)
         print("flat" if not wrong else "NOT FLAT:\n" + "\n".join(wrong))
         return not wrong
 
@@ -118,7 +130,7 @@ def again(directory: Path) -> Run:
     """A run that has been, from its tables."""
     run = Run()
     run.taken, run.rows, run.read_again = report.read(directory)
-    _, run.wrong = json.loads((directory / "problems.json").read_text())
+    run.problems, run.wrong = json.loads((directory / "problems.json").read_text())
     return run
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 import statistics
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from soak.judging import Latencies, Minute, Verdict
@@ -42,6 +43,8 @@ def read(directory: Path) -> tuple[list[Sample], list[tuple[float, Rows]], dict[
     return samples, list(rows.items()), latencies
 
 
+_NAMES = re.compile(r"[0-9a-f-]{30,}|(?<=/_apis/)\\w+|(?<=127\\.0\\.0\\.1:)\\d+|\\d{3,}(?=[^ ]*$)|(?<=-)\\d+\\b")
+
 MOMENTS = (1, 5, 15, 30, 45, 60)
 """Minutes that the report shows, and the last."""
 
@@ -64,22 +67,37 @@ SHOWN = {
 }
 
 
-def document(samples: Sequence[Sample], latencies: Latencies, verdicts: Sequence[Verdict], wrong: Sequence[str]) -> str:
-    """RESULTS.md."""
-    length = samples[-1].at_s / 60
+def document(
+    samples: Sequence[Sample],
+    latencies: Latencies,
+    verdicts: Sequence[Verdict],
+    failed: Sequence[str],
+    pictures: str = "",
+    notes: str = "",
+) -> str:
+    """RESULTS.md. `failed`: steps that ended in an error, and what was not there at the end; `pictures`: where they are."""
+    grows = [each for each in verdicts if not each.flat]
     operations: defaultdict[str, list[Minute]] = defaultdict(list)
     for (_, operation), found in sorted(latencies.items()):
         operations[operation].append(found)
     total = sum(found.calls for found in latencies.values())
+    rows = [each for each in verdicts if each.title.startswith("rows ")]
+    of_one = {f"{operation} {name}" for operation in operations for name in ("p50", "p99")}
+    series = [each for each in verdicts if each not in rows and (each.title not in of_one or not each.flat)]
     lines = [
         "# Load held",
         "",
-        f"`./dev soak`: {length:.0f} minutes, {total:,} calls of {len(operations)} operations "
-        f"({total / samples[-1].at_s:.0f} a second). " + ("Everything is flat." if not wrong else "**Not flat:**"),
+        f"`./dev soak --minutes {samples[-1].at_s / 60:.0f}`: {total:,} calls of {len(operations)} operations, "
+        f"{total / samples[-1].at_s:.0f} a second. {len(verdicts) - len(grows)} of {len(verdicts)} series are flat.",
         "",
-        *(f"- {line}" for line in wrong),
-        *(("",) if wrong else ()),
-        "![the server](results/server.svg)",
+        *(f"- **{each.title}**: {each.said}" for each in grows),
+        *(f"- {line}" for line in failed),
+        "",
+        notes,
+        f"![the server]({pictures}server.svg)",
+        "",
+        f"[Latency by operation]({pictures}latency.svg), [rows by kind]({pictures}rows.svg), "
+        f"[samples]({pictures}samples.csv).",
         "",
         "## Over time",
         "",
@@ -89,9 +107,14 @@ def document(samples: Sequence[Sample], latencies: Latencies, verdicts: Sequence
         "",
         "## Judgement",
         "",
-        "| what | found | |",
-        "|---|---|---|",
-        *(f"| {each.title} | {each.said} | {'flat' if each.flat else '**grows**'} |" for each in verdicts),
+        f"The rules and their bounds are in `soak/judging.py`. Of {len(of_one)} percentiles of single operations only those "
+        "that are not flat are listed here.",
+        "",
+        *_table(series),
+        "",
+        "Rows of the store:",
+        "",
+        *_table(rows),
         "",
         "## Operations",
         "",
@@ -105,6 +128,19 @@ def document(samples: Sequence[Sample], latencies: Latencies, verdicts: Sequence
         calls, worst = sum(minute.calls for minute in minutes), max(minute.most for minute in minutes)
         lines.append(f"| {operation} | {calls} | {p50:.1f} | {p99:.1f} | {worst:.0f} |")
     return "\n".join(lines) + "\n"
+
+
+def _table(verdicts: Sequence[Verdict]) -> list[str]:
+    lines = [f"| {each.title} | {each.said} | {'flat' if each.flat else '**grows**'} |" for each in verdicts]
+    return ["| what | found | |", "|---|---|---|", *lines]
+
+
+def alike(problems: Mapping[str, int]) -> list[str]:
+    """Problems that differ by names and numbers only, counted together."""
+    counted: Counter[str] = Counter()
+    for problem, count in problems.items():
+        counted[_NAMES.sub("…", problem)[:200]] += count
+    return [f"{count} times {what}" for what, count in counted.most_common()]
 
 
 def _moments(samples: Sequence[Sample]) -> list[str]:

@@ -141,7 +141,7 @@ class Observer:
         found: dict[str, list[int]] = {}
         last = b""
         while page := self._store.execute(
-            "SELECT k, length(k) + length(v) FROM kv WHERE k > ? ORDER BY k LIMIT 2000", (last,)
+            "SELECT k, length(k) + length(v) FROM kv WHERE k > ? ORDER BY k LIMIT 500", (last,)
         ).fetchall():
             for key, size in page:
                 entry = found.setdefault(kind_of(key), [0, 0])

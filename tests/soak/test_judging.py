@@ -61,8 +61,9 @@ def test_what_grows_steadily_is_named(series: str, per_hour: float, title: str) 
     assert grown(samples(**{series: value})) == [title]
 
 
-def test_a_log_that_passes_its_bound_once_is_named() -> None:
-    assert grown(samples(wal_mb=lambda at: 40.0 if at == 1000 else 16.0)) == ["write-ahead log, MB"]
+def test_a_log_that_passes_its_bound_again_and_again_is_named() -> None:
+    assert grown(samples(wal_mb=lambda at: 40.0 if at == 1000 else 16.0)) == []
+    assert grown(samples(wal_mb=lambda at: 40.0 if at % 500 == 0 else 16.0)) == ["write-ahead log, MB"]
 
 
 def judge_rows(**kinds: Callable[[float], float]) -> list[judging.Verdict]:
@@ -87,6 +88,12 @@ def test_a_store_that_does_not_use_its_room_again_is_named() -> None:
     assert slow(judging.judge_room(taken, samples(store_mb=lambda at: 2.1))) == []
     growing = samples(store_mb=lambda at: 2.1 + at / HOUR)
     assert slow(judging.judge_room(taken, growing)) == ["store.db for each byte of rows"]
+
+
+def test_rows_of_a_window_may_lean_but_not_gather() -> None:
+    assert all(each.flat for each in judge_rows(**{"sqs/r": lambda at: 3000 + at % 600 * 5 + at / 3}))
+    found = judge_rows(**{"sqs/r": lambda at: 3000 + at * 2})
+    assert [each.title for each in found if not each.flat] == ["rows sqs/r"]
 
 
 def latencies(**late: float) -> dict[tuple[int, str], Minute]:
