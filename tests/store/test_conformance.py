@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from freehold.store.base import LimitExceeded, ReadTx, Stamp, Store, StoreError, Tx
+from freehold.store.base import LimitExceeded, ReadTx, Stamp, Store, StoreError, Tx, Views
 from freehold.store.limits import MAX_KEY, MAX_SCAN, MAX_SCAN_BYTES, MAX_TX_BYTES, MAX_TX_ROWS, MAX_VALUE
 from tests.store.conftest import OnStore
 
@@ -647,5 +648,32 @@ def test_what_was_told_early_is_there_for_whoever_comes_later(on_store: OnStore)
     def refuse(tx: Tx) -> None:
         tx.put(b"never", b"")
         raise Refused
+
+    on_store(check)
+
+
+# Views
+
+
+def test_a_view_is_one_state_however_long_it_is_looked_at(on_store: OnStore) -> None:
+    async def check(store: Store) -> None:
+        assert isinstance(store, Views)
+        await store.transact(put_all({b"a": b"1", b"b": b"1"}))
+        view = store.view()
+        entered, changed = threading.Event(), threading.Event()
+
+        def look() -> list[tuple[bytes, bytes]]:
+            with view as tx:
+                first = tx.get(b"a")
+                entered.set()
+                changed.wait(10)
+                return [(b"a", first or b""), *tx.scan(b"b", b"d")]
+
+        looking = asyncio.ensure_future(asyncio.to_thread(look))
+        await asyncio.to_thread(entered.wait, 10)
+        await store.transact(put_all({b"a": b"2", b"b": b"2", b"c": b"2"}))
+        changed.set()
+        assert await looking == [(b"a", b"1"), (b"b", b"1")]
+        assert await dump(store) == [(b"a", b"2"), (b"b", b"2"), (b"c", b"2")]
 
     on_store(check)
