@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -319,3 +320,25 @@ def test_what_cannot_be_moved_is_refused_and_leaves_nothing(source: Source, tmp_
 
 def refused_at(cloud: Freehold, file: Path) -> str:
     return freehold("import", str(file), url=cloud.url)
+
+
+@needs_isolation
+def test_a_guarded_server_moves_accounts_for_its_root_only(tmp_path: Path) -> None:
+    mine, other = "000000000000", tmp_path / "other.account"
+    with Freehold() as open_one:
+        account = open_one.account(ONE)
+        account.client("ssm").put_parameter(Name="/a", Value="b", Type="SecureString")
+        freehold("export", ONE, str(other), url=open_one.url)
+    with Freehold(data=tmp_path / "data", flags=("--guarded",)) as cloud:
+        root = dict(word.split("=", 1) for word in cloud.said.split() if word.startswith("AWS_"))
+        keys = {"aws_access_key_id": root["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": root["AWS_SECRET_ACCESS_KEY"]}
+        cloud.client("sqs", **keys).create_queue(QueueName="q")
+        nobody = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wrong"}
+        for arguments in (("export", mine, str(tmp_path / "no")), ("import", str(other))):
+            assert "signed by its root only" in freehold(*arguments, url=cloud.url, **nobody)
+        assert not (tmp_path / "no").exists()
+        assert "only you can read it" in freehold("export", mine, str(tmp_path / "mine"), url=cloud.url, **root)
+        assert freehold("import", str(other), url=cloud.url, **root).startswith(f"Account {ONE} is here: ")
+        order = urllib.request.Request(f"{cloud.url}/_freehold/import", b"x", {"x-amz-content-sha256": "0" * 64})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(order)
