@@ -10,11 +10,14 @@ from typing import Any
 from workloads.cloud import Cloud
 from workloads.ledger import Ledger
 
-VISIBILITY_S = int(os.environ.get("WORKLOADS_VISIBILITY_S", "1"))
+VISIBILITY_S = int(os.environ.get("WORKLOADS_VISIBILITY_S", "3"))
 """Of the queues of all workloads: what a crash left in flight comes back soon. A load without crashes sets the variable to
 more: on a busy machine a second may go by between a message and its deletion."""
 IN_FLIGHT_S = 5.0
 """After so many seconds without it a message has not been in flight."""
+
+DRAINING_S = 60
+"""What is received to be deleted at once stays invisible for so long: a busy machine takes its time in between."""
 
 Named = Callable[[str], str]
 """The name that a message's body has in the ledger."""
@@ -71,8 +74,9 @@ def _all(cloud: Cloud, queue: str, wanted: set[str], patience: float, named: Nam
     sqs, url = cloud.client("sqs"), cloud.queue_url(queue)
     found: dict[str, None] = {}
     until = time.monotonic() + patience
+    options = {"VisibilityTimeout": DRAINING_S} if delete else {}
     while True:
-        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, **options).get("Messages", [])
         before = len(found)
         late = _delete(cloud, queue, messages) if delete and messages else []
         found |= dict.fromkeys(named(each["Body"]) for at, each in enumerate(messages) if at not in late)
