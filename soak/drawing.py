@@ -56,7 +56,7 @@ def latency_strips(latencies: Latencies, most: int = 24) -> list[Strip]:
     for operation in sorted(sorted(calls, key=lambda each: -calls[each])[:most]):
         points = [(minute * 60.0, found) for (minute, name), found in sorted(latencies.items()) if name == operation]
         lines = {"p50": [(at, found.p50) for at, found in points], "p99": [(at, found.p99) for at, found in points]}
-        strips.append(Strip(f"{operation}, ms by minute ({calls[operation]} calls)", lines))
+        strips.append(Strip(f"{operation}, ms", lines))
     return strips
 
 

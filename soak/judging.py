@@ -76,13 +76,15 @@ when it is over is shown by `resting`."""
 FILLING = {
     "sqs/r": "deduplication ids of the last five minutes",
     "sns/d": "deduplication ids of the last five minutes",
+    "dynamodb/e": "client request tokens of the last ten minutes",
+    "dynamodb/k": "client request tokens of the last ten minutes",
     "lambda/event": "events between their attempts",
     "timer/by/lambda.events": "events between their attempts",
     "timer/due/lambda.events": "events between their attempts",
 }
 """Rows that stay for minutes, swept in turns of minutes: a sawtooth, which may lean by WINDOW of its level. In a run that
 is too short to settle they are judged as those that are kept."""
-WINDOW = 0.35
+WINDOW = 0.5
 
 ROWS_NOISE, ROWS_SHARE = 60, 0.10
 """Rows of any other kind may rise in the second half by so many, and by this share of their level per hour."""
@@ -96,6 +98,8 @@ TOO_BUSY = 2.0
 """Where the machine itself became so many times slower, single operations are not judged."""
 ENOUGH = 10
 """Calls in a minute for its percentiles to count."""
+MINUTES = 4
+"""Such minutes in a third for an operation to be judged; one where the thirds of a run are shorter."""
 ROOM = 0.2
 """Bytes of store.db for a byte of rows that the second half may add."""
 WORK_SHARE = 0.15
@@ -236,7 +240,7 @@ def judge_latency(latencies: Latencies, samples: Sequence[Sample]) -> list[Verdi
             if name == operation and found.calls >= ENOUGH
         ]
         thirds = [[m for at, m in minutes if third * end / 3 <= at < (third + 1) * end / 3] for third in (1, 2)]
-        if all(thirds):
+        if all(len(third) >= min(MINUTES, max(1, int(end / 180))) for third in thirds):
             compared.append((operation, thirds))
     pace = [(sample.at_s, sample.machine_ms) for sample in samples]
     before, after = (_quartile([value for _, value in _part(pace, third, 3, end)]) for third in (1, 2))
