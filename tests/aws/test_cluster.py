@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -14,11 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from freehold.kit.tuples import span
 from freehold.testing import Freehold
+from freehold.work.duties import preferred
 from tests import postgres_server
 from tests.aws.test_scheduler import role
 from tests.aws.test_up import refused
@@ -61,8 +64,18 @@ class Nodes:
         for number, node in enumerate(self.running):
             if node.process.poll() is not None:
                 self.running[number] = self.make(number).start()
-        eventually(lambda: len(self.members()) == 3)
+        eventually(self._shared_out)
         return self.running
+
+    def _shared_out(self) -> bool:
+        """Do all three live, and has each duty gone where it belongs?"""
+        described = self._described()
+        members = [member["id"] for member in described["members"]]
+        return len(members) == 3 and all(
+            owner == preferred(name, members)
+            for name, owner in described["duties"].items()
+            if not name.startswith(("stack:", "imports"))  # these stay where they began
+        )
 
     def _described(self) -> dict[str, Any]:
         """What a node that answers says of the cluster."""
@@ -75,18 +88,18 @@ class Nodes:
                     continue
         raise AssertionError("no node answers")
 
-    def members(self) -> list[str]:
-        """URLs of the nodes that live."""
-        return [member["url"] for member in self._described()["members"]]
-
     def owner(self, duty: str) -> Freehold:
-        """The node that has the first duty whose name begins so."""
+        """The node that has the duty of this name; or, where it ends with a colon, the first one whose name begins so."""
 
         def found() -> Freehold | None:
             described = self._described()
             members = {member["id"]: member["url"] for member in described["members"]}
-            owners = [members.get(owner) for name, owner in described["duties"].items() if name.startswith(duty)]
-            return next((node for node in self.running if node.url in owners), None)
+            named = [
+                owner
+                for name, owner in described["duties"].items()
+                if name == duty or (duty.endswith(":") and name.startswith(duty))
+            ]
+            return next((node for node in self.running if named and node.url == members.get(named[0])), None)
 
         node: Freehold = eventually(found)
         return node
@@ -107,13 +120,13 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             cluster.role = role(cluster.running[0].client)
             yield cluster
         finally:
-            for node in cluster.running:
-                if node.process.poll() is None:
-                    node.stop()
-        left = psycopg.connect(cluster.url).execute(
-            "SELECT count(*) FROM freehold.kv WHERE k >= %s AND k < %s", span("node", "member")
-        )
-        assert left.fetchone() == (0,), "nodes that stop take their rows along"
+            stopped = [node for node in cluster.running if node.process.poll() is None]
+            for node in stopped:
+                node.stop()
+        with psycopg.connect(cluster.url) as connection:
+            query = "SELECT v FROM freehold.kv WHERE k >= %s AND k < %s"
+            left = b"".join(bytes(row[0]) for row in connection.execute(query, span("node", "member")))
+        assert not any(node.url.encode() in left for node in stopped), "nodes that stop take their rows along"
 
 
 class Listener(BaseHTTPRequestHandler):
@@ -289,6 +302,15 @@ STACK = {
 }
 
 
+def respond(message: str) -> tuple[str, str]:
+    """Do what a custom resource does; what it was asked for."""
+    asked = json.loads(message)
+    answer = {**{k: asked[k] for k in ("StackId", "RequestId", "LogicalResourceId")}, "Data": {"Answer": "42"}}
+    body = json.dumps({**answer, "Status": "SUCCESS", "PhysicalResourceId": "slow"}).encode()
+    urllib.request.urlopen(urllib.request.Request(asked["ResponseURL"], body, method="PUT")).close()
+    return asked["RequestType"], asked["ResourceProperties"]["Colour"]
+
+
 def test_a_stack_is_finished_by_another_node_when_its_own_is_killed(nodes: Nodes, endpoint: Endpoint) -> None:
     first, second, third = nodes.whole()
     topic = second.client("sns").create_topic(Name="resources")["TopicArn"]
@@ -302,22 +324,36 @@ def test_a_stack_is_finished_by_another_node_when_its_own_is_killed(nodes: Nodes
     assert nodes.owner("stack:") is third, "an operation is carried out where it began"
     third.kill()
     eventually(lambda: len(endpoint.heard) == 2)
-    asked = json.loads(endpoint.heard[1])
-    assert (asked["RequestType"], asked["ResourceProperties"]["Colour"]) == ("Create", "blue")
-    answer = {**{k: asked[k] for k in ("StackId", "RequestId", "LogicalResourceId")}, "Data": {"Answer": "42"}}
-    body = json.dumps({**answer, "Status": "SUCCESS", "PhysicalResourceId": "slow"}).encode()
-    urllib.request.urlopen(urllib.request.Request(asked["ResponseURL"], body, method="PUT")).close()
+    assert respond(endpoint.heard[1]) == ("Create", "blue")
 
-    def finished() -> Any:
-        (stack,) = first.client("cloudformation").describe_stacks(StackName="s")["Stacks"]
-        assert stack["StackStatus"] in ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"), stack
-        return stack["StackStatus"] == "CREATE_COMPLETE" and stack
+    def stack(status: str) -> Any:
+        (found,) = first.client("cloudformation").describe_stacks(StackName="s")["Stacks"]
+        assert "FAILED" not in found["StackStatus"], found
+        return found["StackStatus"] == status and found
 
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in eventually(finished)["Outputs"]}
+    finished = eventually(lambda: stack("CREATE_COMPLETE"))
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in finished["Outputs"]}
     assert outputs["Answer"] == "42" and outputs["Queue"].endswith("/before")
     events = second.client("cloudformation").describe_stack_events(StackName="s")["StackEvents"]
     done = [event["LogicalResourceId"] for event in events if event["ResourceStatus"] == "CREATE_COMPLETE"]
     assert sorted(done) == ["After", "Before", "Slow", "s"], "each once"
+
+    changed = json.loads(json.dumps(STACK))
+    changed["Resources"]["Slow"]["Properties"]["Colour"] = "red"
+    parameters = [{"ParameterKey": "Topic", "UsePreviousValue": True}]
+    first.client("cloudformation").update_stack(StackName="s", TemplateBody=json.dumps(changed), Parameters=parameters)
+    eventually(lambda: len(endpoint.heard) == 3)
+    second.client("cloudformation").cancel_update_stack(StackName="s")  # it runs on the first one
+
+    def cancelled() -> bool:
+        found = second.client("cloudformation").describe_stack_events(StackName="s")["StackEvents"]
+        return any(event["ResourceStatus"] == "UPDATE_FAILED" for event in found)
+
+    eventually(cancelled)
+    assert respond(endpoint.heard[2]) == ("Update", "red")
+    eventually(lambda: len(endpoint.heard) == 4)
+    assert respond(endpoint.heard[3]) == ("Update", "blue")
+    eventually(lambda: stack("UPDATE_ROLLBACK_COMPLETE"))
 
 
 def test_a_pipe_goes_on_when_its_node_is_killed_and_when_one_stops(nodes: Nodes) -> None:
@@ -366,6 +402,26 @@ def test_a_node_that_was_paused_lets_go_of_what_others_took_and_takes_its_share_
     eventually(lambda: nodes.owner("timers:scheduler") is paused)
     time.sleep(1)
     assert bodies(paused, url) == [], "fired once"
+
+
+def test_a_guarded_cluster_has_one_root_and_no_open_node(nodes: Nodes, tmp_path: Path) -> None:
+    url = postgres_server.database(nodes.url, "guarded")
+    store = ("--store", url, "--blobs", str(tmp_path / "blobs"))
+    first = Freehold(data=tmp_path / "first", flags=("--guarded", *store)).start()
+    second = Freehold(data=tmp_path / "second", flags=("--guarded", *store)).start()
+    try:
+        assert "AWS_SECRET_ACCESS_KEY" in first.said and "AWS_SECRET_ACCESS_KEY" not in second.said
+        said = dict(re.findall(r"export (\w+)=(\S+)", first.said))
+        keys = {"aws_access_key_id": said["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": said["AWS_SECRET_ACCESS_KEY"]}
+        for node in (first, second):
+            boto3.client("sqs", endpoint_url=node.url, region_name="us-east-1", **keys).create_queue(QueueName="q")
+            with pytest.raises(ClientError):
+                node.client("sqs").list_queues()
+        line = refused("--port", "0", "--data", str(tmp_path / "open"), *store)
+        assert "guarded" in line and "this one with" in line and "open" in line
+    finally:
+        first.stop()
+        second.stop()
 
 
 def test_a_clock_that_stands_is_not_for_several(nodes: Nodes) -> None:
