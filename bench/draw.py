@@ -70,15 +70,10 @@ def shares(axes: Any, given: list[dict[str, Any]]) -> None:
         axes.barh(at, 100, 0.55, color="#eef0f3")
         axes.barh(at, 100 * each["share"], 0.55, color=COLORS["freehold"] if good else "#c9393f")
         axes.plot([100 * each["wanted"]] * 2, [at - 0.38, at + 0.38], color="#24272c", linewidth=1.6)
-        axes.text(
-            100 * each["share"] - 2,
-            at,
-            f"{each['share']:.0%}",
-            va="center",
-            ha="right",
-            color="white",
-            fontweight="bold",
-        )
+        inside = each["share"] > 0.15
+        x, side, ink = (-2, "right", "white") if inside else (2, "left", "#24272c")
+        words = f"{each['share']:.0%}"
+        axes.text(100 * each["share"] + x, at, words, va="center", ha=side, color=ink, fontweight="bold")
     axes.set_xlim(0, max([100, *(104 * each["share"] for each in given)]))
     axes.set_ylim(len(given) - 0.4, -0.6)
     axes.set_yticks(range(len(given)), [each["name"] for each in given])
@@ -119,7 +114,8 @@ def burst(axes: Any, given: dict[str, list[list[float]]]) -> None:
     axes.set_ylabel("worst of each 0.25 s, ms")
     axes.grid(axis="y", color="#e6e8eb")
     axes.set_title("Burst: ten times the load within a second")
-    axes.legend(frameon=False, loc="upper left")
+    if given:
+        axes.legend(frameon=False, loc="upper left")
 
 
 def memory(axes: Any, given: dict[str, Any]) -> None:
