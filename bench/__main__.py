@@ -180,7 +180,7 @@ def head(run: Run, began: float, before: float) -> list[str]:
         "",
         f"Each figure is the median of {pace.rounds} slices ({pace.many_s:g} s with 32 connections, {pace.one_s:g} s with",
         "one), taken of each server in turn after one that is not counted; latencies are those of all slices; ratios and",
-        "shares compare slices that were taken side by side. Every answer is checked. Freehold is as it is by default: every",
+        "shares compare slices that were taken side by side. Every answer is checked. Freehold is as by default: every",
         "write durable before it is acknowledged, functions sandboxed. The peers keep everything in memory, and ministack",
         "runs functions unsandboxed. The load generator shares the processors with the server it measures. The notes at the",
         "end are kept in `bench/NOTES.md`.",

@@ -142,7 +142,8 @@ def run(context: Context) -> dict[str, Any]:
         created_s = time.perf_counter() - began
         host = f"{stack['Outputs'][0]['OutputValue']}.execute-api.localhost"
         calls = Calls(server.port, host)
-        took, late = [], 0
+        took: list[float] = []
+        late = 0
         start = time.perf_counter()
         until = start + seconds
         version = 1
