@@ -97,6 +97,18 @@ DEPTHS = (30, 101, 254, 260, 600, 850)
 """Levels of nesting: JSON's readers and writers give up at different ones."""
 
 
+MONSTERS = (
+    "9" * 5_000,
+    "[" * 300 + "]" * 300,
+    '{"a":' * 260 + "1" + "}" * 260,
+    "[" * 1_500,
+    "a" * 3_000,
+    "\\ud800",
+    "²",
+    "1e999",
+)
+
+
 def nested(value: Any, levels: int, name: str | None) -> Any:
     """The value inside so many arrays, or objects where a name is given."""
     for _ in range(levels):
@@ -207,9 +219,11 @@ class Draws:
         if not self.chance(25):
             return text
         at = self.integer(0, len(text))
-        kind = self.byte() % 4
+        kind = self.byte() % 6
         if kind == 0:
             return text[:at]
+        if kind > 3:
+            return text[:at] + self.pick(MONSTERS) + text[at:]
         if kind == 1:
             return text[:at] + text[at + 1 :]
         if kind == 2:

@@ -12,6 +12,7 @@ COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "schedules": ("schedules", ("freehold.rules.schedules",)),
     "templates": ("templates", ("freehold.rules.templates",)),
     "stack-policies": ("templates", ("freehold.rules.templates.stack_policy",)),
+    "definitions": ("templates", ("freehold.services.apigateway.definitions",)),
     "sam": ("templates", ("freehold.services.cloudformation.sam",)),
     "http": ("http", ("freehold.front.connection", "freehold.front.heads", "freehold.front.body")),
     "chunked": ("chunked", ("freehold.wire.chunked",)),

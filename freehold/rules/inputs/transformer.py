@@ -82,6 +82,8 @@ def _check(template: str, target: str) -> None:
             f"Invalid InputTemplate for target {target} : [Source: (String){json.dumps(template)}; "
             f"line: {error.lineno}, column: {error.colno}]."
         ) from None
+    except ValueError:  # a number of thousands of digits
+        raise InvalidInput(f"Invalid InputTemplate for target {target} : a number is too long.") from None
     if len(values) != 1 and not (values and all(isinstance(value, (str, int)) for value in values)):
         raise InvalidInput(f"Invalid InputTemplate for target {target} : [Source: (String){json.dumps(template)}].")
 

@@ -112,6 +112,8 @@ def _json(text: str) -> Any:
         except TemplateError:
             where = f"(line {error.lineno}, column {error.colno})"
             raise TemplateError(f"Template format error: JSON not well-formed. {where}") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise TemplateError("Template format error: JSON not well-formed.") from error
 
 
 def _yaml(text: str) -> Any:

@@ -30,9 +30,13 @@ async def invoke(
 ) -> bytes:
     """The answer of a function. Raises Uninvoked. A function that is late goes on running, as on AWS."""
     try:
+        encoded = orjson.dumps(event)
+    except TypeError:  # what an authorizer said of the caller is nested deeper than JSON is written
+        raise Uninvoked(FAILED) from None
+    try:
         async with asyncio.timeout(seconds):
             invoked = await platform.functions.invoke(
-                function, orjson.dumps(event), cause=Cause(trace), source=SOURCE, source_arn=source_arn
+                function, encoded, cause=Cause(trace), source=SOURCE, source_arn=source_arn
             )
     except TimeoutError:
         raise Uninvoked(LATE) from None

@@ -111,3 +111,9 @@ def test_the_output_is_bounded() -> None:
     transformer = compile_transformer({"d": "$.detail"}, '{"a": [' + ",".join(["<d>"] * 100) + "]}")
     with pytest.raises(InvalidInput, match="larger"):
         transformer(big, RULE)
+
+
+def test_numbers_of_thousands_of_digits_are_refused() -> None:
+    """Found by ./dev fuzz."""
+    with pytest.raises(InvalidInput, match="number"):
+        compile_transformer({}, '{"a": ' + "9" * 5_000 + "}")

@@ -99,3 +99,11 @@ def test_sections_of_the_wrong_shape_are_refused(document: dict[str, object], me
     with pytest.raises(TemplateError) as caught:
         templates.load(document)
     assert caught.value.message == message
+
+
+def test_numbers_of_thousands_of_digits_are_refused() -> None:
+    """Found by ./dev fuzz."""
+    number = "9" * 5_000
+    for text in (f'{{"Resources": {{"A": {number}}}}}', f"Resources: {{A: {number}}}"):
+        with pytest.raises(TemplateError):
+            parse(text)

@@ -53,3 +53,11 @@ def test_a_log_line_says_what_it_can_and_a_dash_for_the_rest() -> None:
     )
     assert line({"httpMethod": "GET", "identity.sourceIp": "1.2.3.4"}) == '{"m":"GET","ip":"1.2.3.4","x":"-"}'
     assert access_log.log_group("arn:aws:logs:us-east-1:1:log-group:/a/b:*") == "/a/b"
+
+
+def test_values_of_a_body_that_cannot_be_written_are_empty() -> None:
+    """Found by ./dev fuzz: a client's body broke the mapping of its API."""
+    assert mapping.body_value(b'{"a": [1, {"b": 2}]}', "a[1]") == '{"b":2}'
+    assert mapping.body_value(b'{"a": ' + b"[" * 300 + b"]" * 300 + b"}", "a") == ""
+    for place in ("²", "9" * 5_000):
+        assert mapping.body_value(b'{"a": [1]}', f"a[{place}]") == ""

@@ -118,4 +118,7 @@ def body_value(body: bytes, path: str) -> str:
             return ""
     if value is None:
         return ""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    try:
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+    except TypeError:  # JSON is read to 1,024 levels and written to 254
+        return ""

@@ -13,6 +13,7 @@ import orjson
 from freehold.kit.faults import not_implemented
 from freehold.ports.call import Call
 from freehold.rules.http_routes import DEFAULT
+from freehold.services.apigateway import definitions
 from freehold.services.apigateway.http import apis, authorizers, integrations, routes, state
 from freehold.services.apigateway.http.common import Request, bad, draft, edit, new_id, space
 from freehold.services.apigateway.http.state import Draft, Shape
@@ -47,13 +48,11 @@ MAX_BODY = 6 << 20
 
 def parse(text: str) -> dict[str, Any]:
     """An OpenAPI 3 document in JSON or YAML. Raises BadRequestException."""
-    import yaml
-
     try:
-        document = orjson.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
-    except (orjson.JSONDecodeError, yaml.YAMLError, RecursionError):
+        document = definitions.read(text)
+    except definitions.BadDefinition:
         raise bad("Unable to parse API definition because of a malformed definition") from None
-    if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3.0"):
+    if not str(document.get("openapi", "")).startswith("3.0"):
         raise bad("Invalid OpenAPI input: HTTP APIs are defined in OpenAPI 3.0")
     return document
 

@@ -40,7 +40,7 @@ def status_of(template: str | None) -> int | None:
     try:
         # API Gateway's reader of templates takes keys without quotes; YAML does where a space follows the colon.
         value: Any = yaml.safe_load(_BARE_KEY.sub(r'\1"\2": ', text.replace("\t", " ")))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         raise bad(
             "Invalid request template specified: a MOCK integration takes a JSON object with statusCode"
         ) from None

@@ -12,6 +12,7 @@ import orjson
 
 from freehold.kit.faults import not_implemented
 from freehold.ports.call import Call
+from freehold.services.apigateway import definitions
 from freehold.services.apigateway.rest import apis, authorizers, gateway_responses, models, state, tree
 from freehold.services.apigateway.rest.common import Request, bad, edit, new_id, space
 from freehold.services.apigateway.rest.operations import METHODS, Reader, X
@@ -31,15 +32,10 @@ MERGE, OVERWRITE = "merge", "overwrite"
 
 def parse(body: bytes) -> dict[str, Any]:
     """A definition in JSON or YAML. Raises BadRequestException."""
-    import yaml  # at first use: it is slow to import
-
     try:
-        text = body.decode()
-        document = orjson.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
-    except (UnicodeDecodeError, orjson.JSONDecodeError, yaml.YAMLError, RecursionError):
-        raise bad("Invalid OpenAPI input: the definition is neither JSON nor YAML") from None
-    if not isinstance(document, dict):
-        raise bad("Invalid OpenAPI input: the definition is not an object")
+        document = definitions.read(body.decode())
+    except (UnicodeDecodeError, definitions.BadDefinition) as problem:
+        raise bad(f"Invalid OpenAPI input: the definition is {problem}") from None
     if str(document.get("swagger")) != "2.0" and not str(document.get("openapi", "")).startswith("3.0"):
         raise bad("Invalid OpenAPI input: REST APIs are defined in Swagger 2.0 or OpenAPI 3.0")
     return document

@@ -1,0 +1,59 @@
+"""OpenAPI definitions as text, JSON or YAML, to plain values: bounded, whatever the text holds. Pure."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 200
+MAX_VALUES = 500_000
+"""Of values with every YAML alias written out: ten lines of aliases can stand for more than any memory holds."""
+
+
+class BadDefinition(ValueError):
+    """The text is no definition."""
+
+
+def read(text: str) -> dict[str, Any]:
+    """The document. Names are strings, dates are text, aliases are written out. Raises BadDefinition."""
+    try:
+        document = orjson.loads(text) if text.lstrip().startswith("{") else _yaml(text)
+    except (orjson.JSONDecodeError, ValueError, RecursionError):
+        raise BadDefinition("neither JSON nor YAML") from None
+    if not isinstance(document, dict):
+        raise BadDefinition("no object")
+    found: dict[str, Any] = _plain(document, 0, [MAX_VALUES])
+    return found
+
+
+def _yaml(text: str) -> Any:
+    import yaml  # at first use: it is slow to import
+
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, TypeError) as error:  # TypeError: a list as a name
+        raise BadDefinition(str(error)) from None
+
+
+def _plain(value: Any, depth: int, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0 or depth > MAX_DEPTH:
+        raise BadDefinition("too large or too deeply nested")
+    if isinstance(value, dict):
+        return {_name(name): _plain(inner, depth + 1, left) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner, depth + 1, left) for inner in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, str | bool | float):
+        return value
+    if isinstance(value, int) and value.bit_length() < 64:
+        return value
+    raise BadDefinition(f"a value of type {type(value).__name__}")
+
+
+def _name(name: Any) -> str:
+    """`200:` is "200", `on:` is "true"."""
+    return str(name).lower() if isinstance(name, bool) else str(name)

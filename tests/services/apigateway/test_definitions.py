@@ -1,0 +1,60 @@
+"""OpenAPI definitions as text: what cannot be kept is refused before anything is made of it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from freehold.kit.faults import Fault
+from freehold.services.apigateway.definitions import BadDefinition, read
+from freehold.services.apigateway.http import openapi as http
+from freehold.services.apigateway.rest import mock
+from freehold.services.apigateway.rest import openapi as rest
+
+
+def test_yaml_becomes_what_json_would_be() -> None:
+    text = """
+        openapi: 3.0.1
+        info: {version: 2026-01-02}
+        paths:
+          /a: &a
+            get: {responses: {200: {x: 1.5}}}
+          /b: *a
+        on: off
+    """
+    found = read(text)
+    assert json.loads(json.dumps(found)) == found
+    assert found["info"] == {"version": "2026-01-02"}
+    assert found["paths"]["/b"] == found["paths"]["/a"] == {"get": {"responses": {"200": {"x": 1.5}}}}
+    assert found["true"] is False
+
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1]", "{", "a: [", LAUGHS, "a: &a [*a]", '{"a": ' + "[" * 300 + "]" * 300 + "}", "a: " + "[" * 300 + "]" * 300,
+     "a: 2026-99-99", "? [a]\n: b", "a: !!binary aaaa", "a: " + "9" * 5_000, "a: !!set {x, y}"],
+    ids=range(12),
+)  # fmt: skip
+def test_what_no_definition_may_hold_is_refused_in_time(text: str) -> None:
+    """Found by ./dev fuzz: JSON is read deeper than it is written; aliases stood for more than memory holds."""
+    begun = time.process_time()
+    with pytest.raises(BadDefinition):
+        read(text)
+    assert time.process_time() - begun < 3
+    with pytest.raises(Fault):
+        http.parse(text)
+    with pytest.raises(Fault):
+        rest.parse(text.encode())
+
+
+def test_a_mock_template_that_is_no_json_is_refused() -> None:
+    for template in ("{statusCode: 2026-99-99}", "{? [a] : b}"):
+        with pytest.raises(Fault):
+            mock.status_of(template)
