@@ -3,9 +3,38 @@
 COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "patterns": ("patterns", ("freehold.rules.patterns",)),
     "filter-policies": ("patterns", ("freehold.rules.patterns",)),
-    "conditions": ("expressions", ("freehold.rules.dynamodb",)),
-    "updates": ("expressions", ("freehold.rules.dynamodb",)),
-    "key-conditions": ("expressions", ("freehold.rules.dynamodb", "freehold.services.dynamodb.ranges")),
+    "conditions": (
+        "expressions",
+        (
+            "freehold.rules.dynamodb.binding",
+            "freehold.rules.dynamodb.conditions",
+            "freehold.rules.dynamodb.operands",
+            "freehold.rules.dynamodb.paths",
+            "freehold.rules.dynamodb.tokens",
+            "freehold.rules.dynamodb.values",
+        ),
+    ),
+    "updates": (
+        "expressions",
+        (
+            "freehold.rules.dynamodb.binding",
+            "freehold.rules.dynamodb.updates",
+            "freehold.rules.dynamodb.operands",
+            "freehold.rules.dynamodb.paths",
+            "freehold.rules.dynamodb.tokens",
+            "freehold.rules.dynamodb.values",
+            "freehold.rules.dynamodb.numbers",
+        ),
+    ),
+    "key-conditions": (
+        "expressions",
+        (
+            "freehold.rules.dynamodb.key_conditions",
+            "freehold.rules.dynamodb.keys",
+            "freehold.rules.dynamodb.tokens",
+            "freehold.services.dynamodb.ranges",
+        ),
+    ),
     "numbers": ("expressions", ("freehold.rules.dynamodb.numbers", "freehold.rules.dynamodb.keys")),
     "transformers": ("inputs", ("freehold.rules.inputs",)),
     "logpatterns": ("logpatterns", ("freehold.rules.logpatterns", "freehold.rules.regexes")),
