@@ -55,7 +55,7 @@ async def _leak(kind: str, platform: Platform) -> None:
         "tasks": lambda: asyncio.get_running_loop().create_task(asyncio.Event().wait()),
         "processes": lambda: subprocess.Popen(["sleep", "3600"], start_new_session=True),
         "blobs": lambda: _blob(platform, len(held)),
-        "latency": lambda: time.sleep(min(len(held) ** 2 / 3e6, 0.5)),
+        "latency": lambda: time.sleep(min(len(held) ** 2 / 2e5, 1.0)),
     }
     pause = {"processes": 1.0, "threads": 2.0, "blobs": 0.5}.get(kind, 0.2)
     while True:
