@@ -161,7 +161,10 @@ class S3:
             answer = await self._client.request(method, url, headers=headers, content=body)
         except httpx.HTTPError as problem:
             return f"{type(problem).__name__}" + (f" ({problem})" if str(problem) else "")
-        return Answer(answer.status_code, dict(answer.headers.items()), answer.content)
+        found = Answer(answer.status_code, dict(answer.headers.items()), answer.content)
+        # The stream of an answer refers back to it: both bodies would stay until the collector looks, which is seldom.
+        answer.stream = httpx.ByteStream(b"")
+        return found
 
     def _signed(
         self, method: str, key: str, query: Mapping[str, str], headers: dict[str, str], hashed: str, keys: Keys
