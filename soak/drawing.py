@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from soak.judging import Latencies
@@ -20,7 +20,7 @@ class Strip:
     """One small chart: lines by name over the same time."""
 
     title: str
-    lines: dict[str, Sequence[tuple[float, float]]]
+    lines: Mapping[str, Sequence[tuple[float, float]]]
 
 
 def sample_strips(samples: Sequence[Sample]) -> list[Strip]:

@@ -247,10 +247,10 @@ def judge_latency(latencies: Latencies, samples: Sequence[Sample]) -> list[Verdi
     slower = max(1.0, after / max(before, 1e-6))
     verdicts = []
     for name, factor, noise in (("p50", P50_FACTOR, P50_NOISE_MS), ("p99", P99_FACTOR, P99_NOISE_MS)):
-        found = [
-            (operation, *(_quartile([getattr(minute, name) for minute in third]) for third in thirds))
-            for operation, thirds in compared
-        ]
+        found: list[tuple[str, float, float]] = []
+        for operation, thirds in compared:
+            early, late = (_quartile([getattr(minute, name) for minute in third]) for third in thirds)
+            found.append((operation, early, late))
         if not found:
             continue
         all_of_them = statistics.median(late / max(early, 1e-6) for _, early, late in found)

@@ -7,6 +7,7 @@ import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from soak.judging import Latencies, Minute, Verdict
@@ -30,7 +31,9 @@ def latency_table(latencies: Latencies) -> str:
 def read(directory: Path) -> tuple[list[Sample], list[tuple[float, Rows]], dict[tuple[int, str], Minute]]:
     """The tables of a run, to judge and draw them once more."""
     with (directory / "samples.csv").open() as file:
-        samples = [Sample(**{name: float(value) for name, value in row.items()}) for row in csv.DictReader(file)]
+        names = [each.name for each in fields(Sample)]
+        read = [[float(row[name]) for name in names] for row in csv.DictReader(file)]
+        samples = [Sample(*values) for values in read]  # type: ignore[arg-type]
     rows: dict[float, Rows] = {}
     with (directory / "rows.csv").open() as file:
         for row in csv.DictReader(file):

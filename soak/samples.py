@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, cast
 
 import apsw
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from freehold.kit.tuples import pack
 
@@ -119,7 +120,7 @@ class Observer:
         own = used.pop(self._process.pid, 0.0)
         return own / max(spent, 1e-3), sum(used.values()) / max(spent, 1e-3)
 
-    def _disk(self) -> dict[str, float | int]:
+    def _disk(self) -> dict[str, Any]:
         store, wal = (_size(self._data / name) for name in ("store.db", "store.db-wal"))
         blobs = _below(self._data / "blobs")
         other = sum(sum(_below(self._data / name)) for name in ("functions", "scratch"))
@@ -131,7 +132,7 @@ class Observer:
             "other_mb": other / 1e6,
         }
 
-    def inside(self, query: str = "") -> dict[str, object]:  # type: ignore[type-arg]
+    def inside(self, query: str = "") -> Any:
         """What the server's window shows (soak.serving)."""
         with urllib.request.urlopen(f"{self._url}/_freehold/inside?{query}", timeout=60) as answer:
             return json.load(answer)
@@ -139,21 +140,18 @@ class Observer:
     def rows(self) -> Rows:
         """The rows of the store by kind, read page by page: no snapshot is held that would keep the log from restarting."""
         found: dict[str, list[int]] = {}
-        last = b""
-        while page := self._store.execute(
-            "SELECT k, length(k) + length(v) FROM kv WHERE k > ? ORDER BY k LIMIT 500", (last,)
-        ).fetchall():
+        page = self._page(b"")
+        while page:
             for key, size in page:
                 entry = found.setdefault(kind_of(key), [0, 0])
                 entry[0] += 1
                 entry[1] += size
-            last = page[-1][0]
+            page = self._page(page[-1][0])
         return {kind: (count, size) for kind, (count, size) in sorted(found.items())}
 
-    def free_mb(self) -> float:
-        """Pages of the store's file that hold nothing."""
-        pages = self._store.pragma("freelist_count")
-        return float(pages * self._store.pragma("page_size") / 1e6)
+    def _page(self, last: bytes) -> list[tuple[bytes, int]]:
+        wanted = "SELECT k, length(k) + length(v) FROM kv WHERE k > ? ORDER BY k LIMIT 500"
+        return cast(list[tuple[bytes, int]], self._store.execute(wanted, (last,)).fetchall())
 
     def _pace(self) -> float:
         began, block = time.perf_counter(), bytes(1 << 20)
