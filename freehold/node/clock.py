@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
-import urllib.request
 from typing import Any
 
 QUIET_WITHIN = "1d"
@@ -46,6 +44,9 @@ def advance(endpoint: str, by_seconds: float, *, until_quiet: bool = False) -> d
 
 
 def _ask(endpoint: str, order: bytes | None) -> dict[str, Any]:
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(f"{endpoint}/_freehold/clock", order)
     try:
         with urllib.request.urlopen(request) as answer:

@@ -11,15 +11,19 @@ clean up between tests; tests share the time of `freehold_clock`, which only goe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from freehold.testing.server import Account, Clock, Freehold
+if TYPE_CHECKING:
+    from freehold.testing.server import Account, Clock, Freehold
 
 
 @pytest.fixture(scope="session")
 def freehold_server() -> Iterator[Freehold]:
     """The server of the session."""
+    from freehold.testing.server import Freehold
+
     with Freehold() as server:
         yield server
 
@@ -27,6 +31,8 @@ def freehold_server() -> Iterator[Freehold]:
 @pytest.fixture(scope="session")
 def freehold_manual_server() -> Iterator[Freehold]:
     """The server of the session whose clock stands."""
+    from freehold.testing.server import Freehold
+
     with Freehold(manual_clock=True) as server:
         yield server
 
