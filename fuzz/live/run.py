@@ -85,13 +85,13 @@ class Live:
     def run(self, seconds: float, progress: Any) -> None:
         """Until the time is over or the server is gone."""
         process = psutil.Process(self._server.process.pid)
-        begun = time.monotonic()
         self.prologue.run()
         if self.prologue.refused and not self._services:
             self.findings["prologue"] = f"the prologue was refused: {self.prologue.refused}"
         self._operations = _operations(self._services)
         neighbour = Neighbour(self._clients)
         neighbour.start()
+        begun = time.monotonic()
         before, told = None, begun
         while (now := time.monotonic()) < begun + seconds and self._server.process.poll() is None:
             if before is None and now > begun + seconds * WARM:
