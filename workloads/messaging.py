@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from typing import Any
 
 from workloads import making
 from workloads.base import Workload, until, while_it_moves
+from workloads.cloud import Cloud
 from workloads.ledger import Ledger
 
 GROUP = "group "
 STEPS = 60
 """Of a group; then comes the next one."""
 LANES = ("a", "b")
+AGAIN_S = 240.0
+"""A deduplication id holds for five minutes: so long after an attempt, and no longer, it may be made again."""
 STEPPER = """
 import boto3, json, os
 table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
@@ -45,6 +49,10 @@ class Messaging(Workload):
         making.function(self.cloud, table, table, STEPPER)
         functions.create_event_source_mapping(FunctionName=table, EventSourceArn=queue, BatchSize=10)
 
+    def __init__(self, cloud: Cloud, **options: Any) -> None:
+        super().__init__(cloud, **options)
+        self._tried: dict[str, float] = {}
+
     def step(self, rng: random.Random) -> None:
         lane, groups = rng.choice(LANES), self.ledger.present(GROUP)
         if len(groups) > 8:
@@ -52,6 +60,7 @@ class Messaging(Workload):
             return
         group = self._current(lane)
         number = self.ledger.get(group) or 0
+        self._tried[group] = time.monotonic()
         with self.ledger.write(group, number + 1):
             self.cloud.client("sns").publish(
                 TopicArn=self._topic,
@@ -64,14 +73,20 @@ class Messaging(Workload):
         """The group of a lane that is not full, or the next."""
         mine = [name for name in self.ledger.names(GROUP) if name.split()[1] == lane]
         last = max(mine, key=lambda name: int(name.split()[2]), default=None)
-        if last is not None and (self.ledger.get(last) or 0) < STEPS:
+        if last is not None and (self.ledger.get(last) or 0) < STEPS and not self._too_late(last):
             return last
         return f"{GROUP}{lane} {self.next()}"
 
+    def _too_late(self, group: str) -> bool:
+        """Would a step whose answer never came be published again when its deduplication id is about to be forgotten?"""
+        unknown = len(self.ledger.possible(group)) > 1
+        return unknown and time.monotonic() > self._tried[group] + AGAIN_S
+
     def _forget(self, group: str) -> None:
         """Remove a group that has arrived; else wait for it."""
-        if until(lambda: self._highest(group) == STEPS - 1, 1):
+        if until(lambda: self._highest(group) >= (self.ledger.get(group) or 0) - 1, 1):
             with self.ledger.write(group, None):
+                self._tried.pop(group, None)
                 self.cloud.client("dynamodb").delete_item(TableName=self.prefix(), Key={"pk": {"S": group}})
 
     def _highest(self, group: str) -> int:
