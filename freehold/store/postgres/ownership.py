@@ -42,7 +42,8 @@ class Ownership:
             held = connection.execute(HOLDER).fetchone() or ("another host", "a moment ago")
             raise StoreBusy(
                 f"the database is in use by another Freehold (on {held[0]}, since {held[1]}); stop it or choose another "
-                "database" + ("" if alone else ": that one has it alone, since its clock is manual or its version is older")
+                "database"
+                + ("" if alone else ": that one has it alone, since its clock is manual or its version is older")
             )
         found = connection.execute(NEXT_EPOCH if alone else EPOCH).fetchone()
         self.epoch = int(str(found[0])) if found else 0
