@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from freehold.node.accounts import arriving
 from freehold.node.accounts.arriving import arrive, recover_all
 from freehold.node.accounts.leaving import leave
 from freehold.ports.accounts import AccountError
-from freehold.store.base import Store, StoreError, Tx
+from freehold.store.base import ReadTx, Store, StoreError, Tx
 from freehold.store.memory import MemoryStore
 from freehold.work.advance import record
 from freehold.work.blobs import Blobs
@@ -69,10 +70,14 @@ def made(rows: Rows) -> MemoryStore:
 async def dump(store: Store) -> Rows:
     rows: Rows = {}
     start = b""
-    while page := await store.read(lambda tx, start=start: tx.scan(start, b"\xff" * 8)):
+    while page := await store.read(partial(_page, start=start)):
         rows.update(page)
         start = page[-1][0] + b"\x00"
     return rows
+
+
+def _page(tx: ReadTx, start: bytes) -> list[tuple[bytes, bytes]]:
+    return tx.scan(start, b"\xff" * 8)
 
 
 def blobs(store: Store) -> Blobs:
