@@ -87,9 +87,14 @@ class Members:
         return seen is not None and seen.silent < TTL_S
 
     def present(self, tx: ReadTx) -> set[str]:
-        """The ids of all members that have a row, but for those that look dead from here. Whoever is new is among them."""
+        """The ids of all members that have a row, but for those that look dead from here and have not moved since this node
+        looked. Whoever is new or back is among them."""
         seen = self._others
-        return {id for id in read_members(tx) if id not in seen or seen[id].silent < TTL_S} | {self.id}
+        return {
+            id
+            for id, row in read_members(tx).items()
+            if id not in seen or seen[id].silent < TTL_S or seen[id].row != row
+        } | {self.id}
 
     @property
     def in_touch(self) -> bool:

@@ -190,12 +190,15 @@ class SharedSlots(Slots[SharedPool]):
         pool.waiting.append(future)
         self._rouse(pool)
         try:
-            await asyncio.wait_for(future, PATIENCE_S)
-        except TimeoutError:
-            raise Full from None
-        except asyncio.CancelledError:
+            async with asyncio.timeout(PATIENCE_S):
+                await future
+        except (TimeoutError, asyncio.CancelledError) as end:
             if future.done() and not future.cancelled() and future.exception() is None:
+                if isinstance(end, TimeoutError):
+                    return  # it came at the last moment
                 self.leave(pool)
+            if isinstance(end, TimeoutError):
+                raise Full from None
             raise
 
     def leave(self, pool: SharedPool) -> None:
@@ -229,7 +232,8 @@ class SharedSlots(Slots[SharedPool]):
                 self._admit(pool)
                 self._refuse(pool, hopeless, Full())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(pool.stirred.wait(), LOOK_S if pool.waiting else PACE_S)
+                    async with asyncio.timeout(LOOK_S if pool.waiting else PACE_S):
+                        await pool.stirred.wait()
         finally:
             pool.task = None
 

@@ -286,6 +286,24 @@ def test_slots_of_a_dead_node_are_used_by_others_and_it_begins_nothing_any_more(
     reserved(3, body)
 
 
+def test_slots_of_a_node_that_is_back_are_its_own_before_others_have_noticed() -> None:
+    async def body(nodes: Cluster) -> None:
+        first, second, _ = nodes.worlds
+        work = Work(nodes)
+        nodes.cut_off(first)
+        await nodes.beat(2 * TTL_S)
+        nodes.join(first)
+        await first.platform.duties.turn()
+        holding = begin(first)
+        await until(lambda: work.running == 1)
+        assert not second.platform.duties.members.is_live(first.platform.duties.members.id)
+        assert not await succeeds(second) and work.most == 1
+        work.go.set()
+        await holding
+
+    reserved(1, body)
+
+
 def test_what_lies_idle_is_given_back() -> None:
     async def body(nodes: Cluster) -> None:
         world = nodes.worlds[0]
