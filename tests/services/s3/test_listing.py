@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from freehold.services.s3 import listing
 from freehold.services.s3.model import Bucket, Version
 from freehold.services.s3.rows import current_key, encode
+from freehold.store.base import ReadTx
 from tests.services.s3.support import S3, refused, run
 
 KEYS = ["a", "a/b", "a/c/d", "a/c/e", "b/x", "b/y", "c", "é", "\U0001f600", "z\x00", "z\x00z", "zz"]
@@ -105,7 +106,7 @@ def test_a_common_prefix_costs_a_seek_and_not_its_keys() -> None:
         for at in range(0, len(keys), 1000):
             chunk = keys[at : at + 1000]
             await s3.store.transact(lambda tx, chunk=chunk: [tx.put(current_key("g", key), row) for key in chunk])  # type: ignore[misc]
-        read = []
+        read: list[int] = []
 
         class Counting:
             def __init__(self, tx: Any) -> None:
@@ -116,7 +117,11 @@ def test_a_common_prefix_costs_a_seek_and_not_its_keys() -> None:
                 read.append(len(found))
                 return found
 
-        page = await s3.store.read(lambda tx: listing.objects(Counting(tx), bucket, listing.Query(delimiter=b"/")))  # type: ignore[arg-type]
+        def body(tx: ReadTx) -> listing.Page:
+            read.clear()  # it may run twice
+            return listing.objects(Counting(tx), bucket, listing.Query(delimiter=b"/"))  # type: ignore[arg-type]
+
+        page = await s3.store.read(body)
         assert [prefix.decode() for prefix in page.prefixes] == [f"{p:02d}/" for p in range(20)]
         assert sum(read) < 1000
 
