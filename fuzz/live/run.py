@@ -164,7 +164,7 @@ class Live:
         self.tried.add(name)
         reply = self._sender.send(wire, alone=alone, patience=_patience(name))
         what = "damaged" if alone else "broken" if kind > 0.6 else "valid"
-        if self._judge(name, wire, reply, what) and 200 <= reply.status < 300:
+        if self._judge(name, wire, reply, what) and 200 <= reply.status < 300 and not alone:
             self.answered.add(name)
             self._learn(service, operation, sent, reply)
 

@@ -40,8 +40,8 @@ def test_a_peak_that_is_no_number_of_kilobytes_counts_as_none() -> None:
     connection = Connection(instance)  # type: ignore[arg-type]
     connection.connection_made(wire)
     for peak in ("9" * 5_000, "-1", "12"):
-        head = f"POST /2018-06-01/runtime/invocation/i/response HTTP/1.1\r\nFreehold-Peak-Kb: {peak}\r\nContent-Length: 1\r\n\r\n1"
-        connection.data_received(head.encode())
+        head = f"POST /2018-06-01/runtime/invocation/i/response HTTP/1.1\r\nFreehold-Peak-Kb: {peak}\r\n"
+        connection.data_received(f"{head}Content-Length: 1\r\n\r\n1".encode())
     assert instance.answers == [(b"1", 0), (b"1", 0), (b"1", 12)]
     assert instance.kills == 0
     assert wire.sent.count(b"202 Accepted") == 3
