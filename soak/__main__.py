@@ -19,7 +19,7 @@ from soak.samples import Observer, Rows, Sample
 from soak.server import Server
 from workloads.base import Workload
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 ACCOUNT = "200000000000"
 PLANTS = ("memory", "files", "threads", "tasks", "processes", "rows", "blobs", "latency")
 
@@ -106,7 +106,7 @@ class Run:
         (output / "server.svg").write_text(drawing.svg(drawing.sample_strips(self.taken)))
         (output / "rows.svg").write_text(drawing.svg(drawing.row_strips(self.rows)))
         (output / "latency.svg").write_text(drawing.svg(drawing.latency_strips(self.latencies)))
-        kept = output == HERE / "results"
+        kept = output.resolve() == HERE / "results"
         text = report.document(
             self.taken,
             self.latencies,

@@ -82,9 +82,9 @@ FILLING = {
     "timer/by/lambda.events": "events between their attempts",
     "timer/due/lambda.events": "events between their attempts",
 }
-"""Rows that stay for minutes, swept in turns of minutes: a sawtooth, which may lean by WINDOW of its level. In a run that
-is too short to settle they are judged as those that are kept."""
-WINDOW = 0.5
+"""Rows that stay for minutes, swept in turns of minutes: a sawtooth, whose peak in the last third may be PEAK times that
+of the second. In a run that is too short to settle they are judged as those that are kept."""
+PEAK = 1.4
 
 ROWS_NOISE, ROWS_SHARE = 60, 0.10
 """Rows of any other kind may rise in the second half by so many, and by this share of their level per hour."""
@@ -203,8 +203,15 @@ def judge_rows(taken: Sequence[tuple[float, Rows]], samples: Sequence[Sample]) -
         if why is not None:
             verdicts.append(_gathering(kind, points, samples, why, wide))
             continue
+        if kind in FILLING:
+            before, last = (max(value for _, value in _part(points, third, 3)) for third in (1, 2))
+            said = (
+                f"{last:.0f} at most in the last third, {before:.0f} before (at most {before * PEAK + ROWS_NOISE:.0f})"
+            )
+            verdicts.append(Verdict(f"rows {kind}", said, last <= before * PEAK + ROWS_NOISE))
+            continue
         rise, level, length = second_half(points)
-        bound = (ROWS_NOISE + ROWS_SHARE * level * length / 3600) * wide + (WINDOW * level if kind in FILLING else 0.0)
+        bound = (ROWS_NOISE + ROWS_SHARE * level * length / 3600) * wide
         said = f"{rise:+.0f} in the second half at {level:.0f} (at most {bound:+.0f})"
         verdicts.append(Verdict(f"rows {kind}", said, rise <= bound))
     return verdicts

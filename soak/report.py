@@ -46,7 +46,7 @@ def read(directory: Path) -> tuple[list[Sample], list[tuple[float, Rows]], dict[
     return samples, list(rows.items()), latencies
 
 
-_NAMES = re.compile(r"[0-9a-f-]{30,}|(?<=/_apis/)\\w+|(?<=127\\.0\\.0\\.1:)\\d+|\\d{3,}(?=[^ ]*$)|(?<=-)\\d+\\b")
+_NAMES = re.compile(r"[0-9a-f-]{30,}|(?<=/_apis/)\w+|(?<=127\.0\.0\.1:)\d+|\d{3,}(?=[^ ]*$)|(?<=-)\d+\b")
 
 MOMENTS = (1, 5, 15, 30, 45, 60)
 """Minutes that the report shows, and the last."""

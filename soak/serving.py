@@ -48,6 +48,7 @@ async def inside(platform: Platform, query: Mapping[str, str]) -> dict[str, Any]
 
 async def _leak(kind: str, platform: Platform) -> None:
     held: list[Any] = []
+    began = time.monotonic()
     plants: dict[str, Callable[[], Any]] = {
         "memory": lambda: os.urandom(48 << 10),
         "files": lambda: os.open("/dev/null", os.O_RDONLY),
@@ -55,7 +56,7 @@ async def _leak(kind: str, platform: Platform) -> None:
         "tasks": lambda: asyncio.get_running_loop().create_task(asyncio.Event().wait()),
         "processes": lambda: subprocess.Popen(["sleep", "3600"], start_new_session=True),
         "blobs": lambda: _blob(platform, len(held)),
-        "latency": lambda: time.sleep(min(len(held) ** 2 / 2e5, 1.0)),
+        "latency": lambda: time.sleep(min(0.02 * 2 ** ((time.monotonic() - began) / 30), 2.0)),
     }
     pause = {"processes": 1.0, "threads": 2.0, "blobs": 0.5}.get(kind, 0.2)
     while True:

@@ -91,8 +91,8 @@ def test_a_store_that_does_not_use_its_room_again_is_named() -> None:
 
 
 def test_rows_of_a_window_may_lean_but_not_gather() -> None:
-    assert all(each.flat for each in judge_rows(**{"sqs/r": lambda at: 3000 + at % 600 * 5 + at / 3}))
-    found = judge_rows(**{"sqs/r": lambda at: 100 + at * 2})
+    assert all(each.flat for each in judge_rows(**{"sqs/r": lambda at: 3000 + at % 600 * 5 + at / 6}))
+    found = judge_rows(**{"sqs/r": lambda at: at * 2})
     assert [each.title for each in found if not each.flat] == ["rows sqs/r"]
 
 
