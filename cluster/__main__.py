@@ -160,8 +160,7 @@ class Run:
         while time.monotonic() - began < 40 and not node.answers():
             self._revive(node)
             time.sleep(0.1)
-        ended = f", {node.starts - 1} starts so far" if node.starts > 1 else ""
-        return f"answers again after {time.monotonic() - began:.1f} s{ended}"
+        return f"answers again after {time.monotonic() - began:.1f} s"
 
     def _restart_database(self) -> str:
         assert self._postgres is not None
@@ -189,6 +188,7 @@ class Run:
         header = {
             "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "machine": f"{os.cpu_count()} cores for {given.nodes} nodes, PostgreSQL, the object store and the load itself",
+            "others on it": f"load average {os.getloadavg()[1]:.0f} over the last five minutes, this run included",
             "hosts": self._network.name,
             "blobs": self._blobs.kind if self._blobs else "",
             "load": f"{2 * given.producers} producers of batches of {BATCH}, resting {given.pause * 1000:.0f} ms; "
