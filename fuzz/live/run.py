@@ -166,7 +166,8 @@ class Live:
         what = "damaged" if alone else "broken" if kind > 0.6 else "valid"
         if self._judge(name, wire, reply, what) and 200 <= reply.status < 300 and not alone:
             self.answered.add(name)
-            self._learn(service, operation, sent, reply)
+            if what == "valid":  # a member less may make another operation of it: S3 tells some apart by them
+                self._learn(service, operation, sent, reply)
 
     def _attack(self) -> None:
         service, operation = self._seeded.choice(self._operations)

@@ -41,10 +41,15 @@ def model(service: str) -> ServiceModel:
     return found
 
 
+ELSEWHERE = {"WriteGetObjectResponse"}
+"""Operations that AWS serves at hosts of their own."""
+
+
 @cache
 def operations(service: str) -> tuple[OperationModel, ...]:
     """Operations without event streams, which are no single message."""
-    found = (model(service).operation_model(name) for name in model(service).operation_names)
+    names = [name for name in model(service).operation_names if name not in ELSEWHERE]
+    found = (model(service).operation_model(name) for name in names)
     return tuple(op for op in found if not op.has_event_stream_input and not op.has_event_stream_output)
 
 
