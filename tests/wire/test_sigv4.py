@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import hmac
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -272,3 +273,9 @@ def test_queries_that_only_look_signed(query: str) -> None:
         assert read_signature(Request("GET", "/b/k", query)) is None
     except AuthFailure as failure:
         assert failure.kind in ("malformed", "incomplete")
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 63, 64, 65, 200])
+def test_a_keyed_hash_is_the_hmac(length: int) -> None:
+    key, message = bytes(range(256))[:length], b"message" * length
+    assert sigv4.Keyed(key).hexdigest(message) == hmac.digest(key, message, "sha256").hex()

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar, overload
 
 import msgspec
@@ -97,6 +98,7 @@ def everything(tx: ReadTx, kind: type[R], account: str) -> list[R]:
             return found
 
 
+@lru_cache(maxsize=1_000)
 def key_row(key_id: str) -> bytes:
     """Where an access key lies."""
     return pack("iam", "", "key", key_id)
