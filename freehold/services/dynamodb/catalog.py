@@ -43,7 +43,6 @@ class Memory:
         self.jobs: set[str] = set()
         """Ids of jobs that run here."""
 
-
     def forget(self, place: Place, ids: Collection[str]) -> None:
         """A table has been deleted; `ids` are its own and those of its indexes."""
         self.schemas.pop(place, None)
