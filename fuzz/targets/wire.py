@@ -36,8 +36,9 @@ SPOKEN = (
     ("cloudwatch", "smithy-rpc-v2-cbor"),
     ("cloudwatch", "query"),
 )
-UNREAD = {"s3": ("Bucket", "ContentMD5", "ContentLength"), "iam": (), "lambda": ()}
-"""Members that botocore's client, not its serializer, puts into a request; or that the server reads from HTTP itself."""
+UNREAD = {"s3": ("Bucket", "ContentMD5", "ContentLength", "Expires"), "iam": (), "lambda": ()}
+"""Members that botocore's client, not its serializer, puts into a request; that the server reads from HTTP itself; or that
+it keeps as they are written (S3's Expires, which may be any text)."""
 WORDS = (
     "Action=",
     "Version=",

@@ -60,7 +60,8 @@ def test_the_errors_are_awss(aws: Aws) -> None:
     with pytest.raises(logs.exceptions.InvalidParameterException):
         logs.put_retention_policy(logGroupName="g", retentionInDays=2)
     with pytest.raises(ClientError) as refused:
-        logs.put_subscription_filter(logGroupName="g", filterName="f", filterPattern="", destinationArn="arn:aws:x")
+        stream = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+        logs.put_subscription_filter(logGroupName="g", filterName="f", filterPattern="", destinationArn=stream)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
