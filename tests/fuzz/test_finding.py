@@ -132,7 +132,7 @@ def test_outcomes_that_differ_and_inputs_that_are_slow_are_findings(tmp_path: Pa
     assert list(judged.findings) == ["differs"]
 
     def slow(draws: Draws) -> Any:
-        return sum(range(400_000))
+        return sum(range(4_000_000))
 
     judged = judge(tmp_path, slow, seconds=0.003)
     judged.one(b"a")
