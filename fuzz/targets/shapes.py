@@ -41,8 +41,9 @@ def model(service: str) -> ServiceModel:
     return found
 
 
-ELSEWHERE = {"WriteGetObjectResponse"}
-"""Operations that AWS serves at hosts of their own."""
+ELSEWHERE = {"WriteGetObjectResponse", "GetBucketNotification", "PutBucketNotification"}
+"""Operations that AWS serves at hosts of their own; and two deprecated ones whose shapes give one name to two members:
+nobody could tell from the XML which one was meant."""
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any
 
@@ -47,10 +48,12 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
         return [_plain(inner, depth + 1, left) for inner in value]
     if isinstance(value, date):
         return value.isoformat()
-    if value is None or isinstance(value, str | bool | float):
+    if value is None or isinstance(value, str | bool) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, int) and value.bit_length() < 64:
         return value
+    if isinstance(value, int | float):
+        raise BadDefinition("a number that JSON has not")  # YAML's .inf and .nan, or hundreds of digits
     raise BadDefinition(f"a value of type {type(value).__name__}")
 
 

@@ -58,3 +58,9 @@ def test_a_mock_template_that_is_no_json_is_refused() -> None:
     for template in ("{statusCode: 2026-99-99}", "{? [a] : b}"):
         with pytest.raises(Fault):
             mock.status_of(template)
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan", "9" * 40])
+def test_numbers_that_json_has_not_are_refused(number: str) -> None:
+    with pytest.raises(BadDefinition, match="number"):
+        read(f"openapi: 3.0.1\nx: {number}\n")
