@@ -78,10 +78,7 @@ class App:
     async def _application(self, door: hosts.Door, request: Request, body: Body, request_id: str) -> Response:
         """Hand the request to whichever service owns the id behind this host."""
         try:
-            if door.name in STREAMED_DOORS:
-                request.stream = body.stream()
-            else:
-                request.body = await body.read(MAX_APPLICATION_BODY)
+            request.body = await body.read(MAX_APPLICATION_BODY)
             asked = HostRequest(
                 request, door.id, door.path, door.base_path, request.host.partition(":")[0], request_id, door.region
             )
@@ -97,9 +94,6 @@ class App:
         except Exception:
             log.exception("request %s to %s failed", request_id, door.name)
             return _json(500, request_id, b'{"message":"Internal Server Error"}')
-
-
-STREAMED_DOORS: frozenset[str] = frozenset()
 
 
 def _with_request_id(response: Response, request_id: str) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -52,7 +53,7 @@ class Pool:
 P = TypeVar("P", bound=Pool)
 
 
-class Slots(Generic[P]):
+class Slots(ABC, Generic[P]):
     """The pools of a node."""
 
     def __init__(self, kind: type[P]) -> None:
@@ -73,21 +74,21 @@ class Slots(Generic[P]):
         if pool is not None and not pool.running:
             del self._pools[pool.name]
 
+    @abstractmethod
     def set_capacity(self, pool: P, capacity: int, since: bytes) -> None:
         """There is so much in the pool; `since` tells one setting from another like it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enter(self, pool: P) -> bool:
         """Take a slot if there is one at hand."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def wait(self, pool: P) -> None:
         """Take a slot that is not at hand. Raises Full."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leave(self, pool: P) -> None:
         """Give a slot back."""
-        raise NotImplementedError
 
 
 class OwnSlots(Slots[Pool]):

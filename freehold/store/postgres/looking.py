@@ -25,6 +25,13 @@ def looking(url: str, schema: str = SCHEMA) -> Iterator[ReadTx]:
         session = Session(complete(url), schema, table.READING)
     except (Lost, Failed, psycopg.Error) as error:
         raise StoreUnusable(f"there is no store of Freehold's to be read at that URL ({one_line(error)})") from error
+    with one_commit(session) as tx:
+        yield tx
+
+
+@contextmanager
+def one_commit(session: Session) -> Iterator[ReadTx]:
+    """What a session, which ends with the block, reads of one commit. Raises StoreError where it can no longer be read."""
     try:
         reads = table.KvTable(session)
         session.queue(table.BEGIN_VIEW)

@@ -13,13 +13,13 @@ import psycopg
 
 from freehold.kit.ids import Ids
 from freehold.store.base import ReadTx, StoreError, StoreUnusable, Tx
-from freehold.store.overlay import View
 from freehold.store.postgres import schema as tables
 from freehold.store.postgres import table
 from freehold.store.postgres.group import Job, Outcome
+from freehold.store.postgres.looking import one_commit
 from freehold.store.postgres.notices import Notices
 from freehold.store.postgres.readers import Readers, Reading
-from freehold.store.postgres.session import Conflict, Failed, Lost, one_line
+from freehold.store.postgres.session import Lost, one_line
 from freehold.store.postgres.writer import Connector, Writer
 from freehold.store.watches import KeyWatch, Watches
 
@@ -94,15 +94,8 @@ class PostgresStore:
     @contextmanager
     def view(self) -> Iterator[ReadTx]:
         """As `Views` says, on a connection of its own. PostgreSQL keeps what it replaces meanwhile."""
-        session = self._connector.open()
-        try:
-            reads = table.KvTable(session)
-            session.queue(table.BEGIN_VIEW)
-            yield View(reads)
-        except (Conflict, Failed, Lost) as error:
-            raise StoreError(f"the store cannot be read: {error}") from error
-        finally:
-            session.close()
+        with one_commit(self._connector.open()) as tx:
+            yield tx
 
     async def transact(self, body: Callable[[Tx], T], *, lane: bytes | None = None, early: bool = False) -> T:
         self._check_open()
