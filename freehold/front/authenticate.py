@@ -40,7 +40,7 @@ def authenticate(exchange: Exchange) -> Awaitable[None] | None:
     signature = exchange.signature
     exchange.region = signature.region if signature and signature.region else settings.default_region
     if settings.guarded:
-        return _verified(exchange)
+        return _verify(exchange, signature)
     headers = exchange.request.headers
     if "aws-chunked" in headers.get("content-encoding", "") or _streaming(headers):
         _decode_chunks(exchange, None)
@@ -66,15 +66,27 @@ def _streaming(headers: dict[str, str]) -> bool:
     return headers.get("x-amz-content-sha256", "").startswith("STREAMING-")
 
 
-async def _verified(exchange: Exchange) -> None:
+def _verify(exchange: Exchange, signature: Signature | None) -> Awaitable[None] | None:
     """Raises the protocol's refusal unless a known key signed the request."""
-    signature, identity = exchange.signature, exchange.platform.identity
     try:
         if signature is None:
             _unsigned(exchange)
-            return
+            return None
         _check_scope(exchange, signature)
-        _check_signature(exchange, signature, await identity.credential(signature.access_key, signature.token))
+        credential = exchange.platform.identity.known(signature.claims.access_key, signature.token)
+        if credential is None:
+            return _asked(exchange, signature)
+        _check_signature(exchange, signature, credential)
+        return None
+    except AuthFailure as failure:
+        raise _refusal(exchange, failure) from None
+
+
+async def _asked(exchange: Exchange, signature: Signature) -> None:
+    """As `_verify`, where the store has to be asked whose key it is."""
+    credential = await exchange.platform.identity.credential(signature.access_key, signature.token)
+    try:
+        _check_signature(exchange, signature, credential)
     except AuthFailure as failure:
         raise _refusal(exchange, failure) from None
 
@@ -96,7 +108,7 @@ def _check_scope(exchange: Exchange, signature: Signature) -> None:
     assert exchange.match is not None
     if exchange.unreadable is not None:
         raise exchange.unreadable
-    if signature.service != exchange.match.service.signing_name:
+    if signature.claims.service != exchange.match.service.signing_name:
         raise AuthFailure("scope-service", wanted=exchange.match.service.signing_name)
 
 

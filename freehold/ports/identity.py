@@ -45,9 +45,13 @@ class Credential:
 class Identity(Protocol):
     """Offered by iam."""
 
+    def known(self, access_key_id: str, session_token: str | None) -> Credential | None:
+        """The active credential of an access key, where that can be told without waiting; else None, which says nothing."""
+        ...
+
     async def credential(self, access_key_id: str, session_token: str | None) -> Credential | None:
-        """The active credential of an access key; None where unknown. Hot: answered from a cache kept in step with the
-        store. An expired session is returned: the caller compares `expires_at` and answers ExpiredToken."""
+        """The active credential of an access key; None where unknown.
+        An expired session is returned: the caller compares `expires_at` and answers ExpiredToken."""
         ...
 
     def role_session(

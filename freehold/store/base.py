@@ -123,6 +123,10 @@ class Watch(Protocol):
 class Store(Protocol):
     """A transactional, ordered key-value store."""
 
+    def at_hand(self, key: bytes) -> bytes | None:
+        """The durable value of a row, where this engine has it in memory. None says nothing: `read` it."""
+        ...
+
     async def read(self, body: Callable[[ReadTx], T]) -> T:
         """Run `body` on a snapshot. Short bodies may run inline on the event loop; never waits for writers."""
         ...

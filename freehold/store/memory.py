@@ -81,6 +81,9 @@ class MemoryStore:
         self._watches = Watches()
         self._closed = False
 
+    def at_hand(self, key: bytes) -> bytes | None:
+        return self._table.get(key)
+
     async def read(self, body: Callable[[ReadTx], T]) -> T:
         self._check_open()
         if self._again():

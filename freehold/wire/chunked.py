@@ -137,8 +137,9 @@ class _Chain:
     """Each signature covers the one before it, beginning with the request's own."""
 
     def __init__(self, signature: Signature, secret: str) -> None:
-        self._key = signing_key(secret, signature.date, signature.region, signature.service)
-        self._prefix = f"{signature.when}\n{signature.scope}\n"
+        claims = signature.claims
+        self._key = signing_key(secret, claims.date, claims.region, claims.service)
+        self._prefix = f"{signature.when}\n{claims.scope}\n"
         self._previous = signature.signature
 
     def check(self, data: bytes, signed: str) -> None:

@@ -52,13 +52,11 @@ class AuthFailure(Exception):
         self.details = details
 
 
-@dataclass(slots=True)
-class Signature:
-    """What a request says about who signed it, and how.
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Who signed, for what, and which headers: the same in every request that a client sends in a day.
 
-    `scope` is `date/region/service/aws4_request`. `payload` is the value that stands for the body in the canonical
-    request: a SHA-256 in hexadecimal, UNSIGNED-PAYLOAD, one of STREAMING, or None where the request names none and
-    the body must be hashed. `expires` is set on presigned requests only: seconds of validity.
+    `scope` is `date/region/service/aws4_request`, `names` the signed headers joined by semicolons.
     """
 
     access_key: str
@@ -66,6 +64,26 @@ class Signature:
     region: str
     service: str
     signed_headers: tuple[str, ...]
+    scope: str
+    names: str
+
+
+def claims(access_key: str, date: str, region: str, service: str, signed_headers: tuple[str, ...]) -> Claims:
+    """Claims, with what follows from them."""
+    scope = f"{date}/{region}/{service}/aws4_request"
+    return Claims(access_key, date, region, service, signed_headers, scope, ";".join(signed_headers))
+
+
+@dataclass(slots=True)
+class Signature:
+    """What a request says about who signed it, and how.
+
+    `payload` is the value that stands for the body in the canonical request: a SHA-256 in hexadecimal, UNSIGNED-PAYLOAD,
+    one of STREAMING, or None where the request names none and the body must be hashed. `expires` is set on presigned
+    requests only: seconds of validity.
+    """
+
+    claims: Claims
     signature: str
     when: str
     token: str | None = None
@@ -75,12 +93,20 @@ class Signature:
     """Set by Signature Version 2 only: when it ends, in seconds since the epoch."""
 
     @property
-    def presigned(self) -> bool:
-        return self.expires is not None
+    def access_key(self) -> str:
+        return self.claims.access_key
 
     @property
-    def scope(self) -> str:
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+    def region(self) -> str:
+        return self.claims.region
+
+    @property
+    def service(self) -> str:
+        return self.claims.service
+
+    @property
+    def presigned(self) -> bool:
+        return self.expires is not None
 
     @property
     def seconds(self) -> float:
@@ -106,49 +132,40 @@ def _read_version_2(request: Request) -> Signature:
     key, signature, ends, token = sigv2.claims(request)
     if not (ends.isascii() and ends.isdigit() and len(ends) < 12):
         raise AuthFailure("malformed", what="Invalid date (should be seconds since epoch)", query="yes")
-    return Signature(
-        access_key=key, date="", region="", service="s3", signed_headers=(), signature=signature, when="", token=token,
-        payload=UNSIGNED, expires=0, ends=int(ends),
-    )  # fmt: skip
+    unscoped = Claims(key, "", "", "s3", (), "", "")
+    return Signature(unscoped, signature, "", token, UNSIGNED, expires=0, ends=int(ends))
 
 
 def _read_header(header: str, request: Request) -> Signature:
-    claims, _, signature = header.partition(" Signature=")
-    if "," in signature or not signature or not claims.endswith(","):
+    before, _, signature = header.partition(" Signature=")
+    if "," in signature or not signature or not before.endswith(","):
         # Not in the order of AWS's SDKs.
-        key, date, region, service, signed_headers, signature = _claims(header, request.headers)
+        claimed, signature = _claims(header, request.headers)
     else:
-        key, date, region, service, signed_headers, _ = _common_claims(claims)
+        claimed = _common_claims(before)
     headers = request.headers
     when = headers.get("x-amz-date")
     if when is None and "date" in headers:
         when = _http_date(headers["date"])
-    if when is None or not _WHEN.fullmatch(when):
+    if when is None or not _is_time(when):
         date_is = "malformed" if when is not None else "absent"
         raise AuthFailure("incomplete", absent="", date=date_is, header=header[:512])
-    return Signature(
-        access_key=key,
-        date=date,
-        region=region,
-        service=service,
-        signed_headers=signed_headers,
-        signature=signature,
-        when=when,
-        token=headers.get("x-amz-security-token"),
-        payload=headers.get("x-amz-content-sha256"),
-    )
+    token, payload = headers.get("x-amz-security-token"), headers.get("x-amz-content-sha256")
+    return Signature(claimed, signature, when, token, payload)
 
 
-Claims = tuple[str, str, str, str, tuple[str, ...], str]
+@lru_cache(maxsize=256)
+def _is_time(when: str) -> bool:
+    return _WHEN.fullmatch(when) is not None
 
 
 @lru_cache(maxsize=1024)
-def _common_claims(claims: str) -> Claims:
+def _common_claims(before: str) -> Claims:
     # What a client says before its signature is the same in every request of a day.
-    return _claims(claims + " Signature=-", {})
+    return _claims(before + " Signature=-", {})[0]
 
 
-def _claims(header: str, headers: dict[str, str]) -> Claims:
+def _claims(header: str, headers: dict[str, str]) -> tuple[Claims, str]:
     algorithm, _, rest = header.partition(" ")
     if algorithm == "AWS":
         raise AuthFailure("unsupported", what="Signature Version 2")
@@ -164,7 +181,7 @@ def _claims(header: str, headers: dict[str, str]) -> Claims:
     if absent:
         dated = "x-amz-date" in headers or "date" in headers
         raise AuthFailure("incomplete", absent=",".join(absent), date="" if dated else "absent", header=header[:512])
-    return (*_credential(parts["Credential"]), tuple(parts["SignedHeaders"].split(";")), parts["Signature"])
+    return claims(*_credential(parts["Credential"]), tuple(parts["SignedHeaders"].split(";"))), parts["Signature"]
 
 
 def _read_query(request: Request) -> Signature:
@@ -179,11 +196,7 @@ def _read_query(request: Request) -> Signature:
     key, date, region, service = _credential(values["X-Amz-Credential"])
     seconds = _lifetime(expires, service)
     return Signature(
-        access_key=key,
-        date=date,
-        region=region,
-        service=service,
-        signed_headers=tuple(values["X-Amz-SignedHeaders"].split(";")),
+        claims(key, date, region, service, tuple(values["X-Amz-SignedHeaders"].split(";"))),
         signature=values["X-Amz-Signature"],
         when=values["X-Amz-Date"],
         token=values.get("X-Amz-Security-Token"),
@@ -271,7 +284,8 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
 @lru_cache(maxsize=4096)
-def _keyed(secret: str, date: str, region: str, service: str) -> Keyed:
+def _keyed(secret: str, claimed: str) -> Keyed:
+    date, region, service, _ = claimed.split("/")
     return Keyed(signing_key(secret, date, region, service))
 
 
@@ -296,7 +310,7 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
         raise AuthFailure("payload", named=named[:128])
     payload = payload_of(request, signature, body_hash)
     text = string_to_sign(request, signature, payload)
-    expected = _keyed(secret, signature.date, signature.region, signature.service).hexdigest(text.encode())
+    expected = _keyed(secret, signature.claims.scope).hexdigest(text.encode())
     if not hmac.compare_digest(expected.encode(), signature.signature.encode("utf-8", "replace")):
         raise AuthFailure(
             "mismatch",
@@ -305,7 +319,7 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
             signature=signature.signature[:128],
             access_key=signature.access_key[:128],
         )
-    if body_hash is not None and named is not None and _HEX64.fullmatch(named) and named != body_hash:
+    if body_hash is not None and named is not None and named != body_hash and _HEX64.fullmatch(named):
         raise AuthFailure("bad-payload", client=named, server=body_hash)
 
 
@@ -324,10 +338,10 @@ def _verify_version_2(request: Request, signature: Signature, secret: str, wall:
 
 def _check_headers(request: Request, signature: Signature) -> None:
     # The host must be signed everywhere, or a signature for one endpoint would do for another; S3 asks for x-amz-* too.
-    if "host" not in signature.signed_headers and ":authority" not in signature.signed_headers:
-        raise AuthFailure("headers" if signature.service == "s3" else "mismatch", unsigned="host")
-    if signature.service == "s3":
-        signed = signature.signed_headers
+    signed, service = signature.claims.signed_headers, signature.claims.service
+    if "host" not in signed and ":authority" not in signed:
+        raise AuthFailure("headers" if service == "s3" else "mismatch", unsigned="host")
+    if service == "s3":
         unsigned = [name for name in request.headers if name.startswith("x-amz-") and name not in signed]
         if unsigned:
             raise AuthFailure("headers", unsigned=", ".join(unsigned)[:512])
@@ -335,8 +349,8 @@ def _check_headers(request: Request, signature: Signature) -> None:
 
 def _check_time(signature: Signature, wall: float) -> None:
     signed = signature.seconds
-    if signature.when[:8] != signature.date:
-        raise AuthFailure("scope-date", date=signature.date, when=signature.when)
+    if signature.when[:8] != signature.claims.date:
+        raise AuthFailure("scope-date", date=signature.claims.date, when=signature.when)
     allowed = S3_SKEW if signature.service == "s3" else SKEW
     if signature.expires is not None:
         if wall > signed + signature.expires:
@@ -379,18 +393,20 @@ def string_to_sign(request: Request, signature: Signature, payload: str) -> str:
     digest = hashlib.sha256(
         canonical_request(request, signature, payload).encode("utf-8", "surrogateescape")
     ).hexdigest()
-    return f"{ALGORITHM}\n{signature.when}\n{signature.scope}\n{digest}"
+    return f"{ALGORITHM}\n{signature.when}\n{signature.claims.scope}\n{digest}"
 
 
 def canonical_request(request: Request, signature: Signature, payload: str) -> str:
     """The request as both sides must spell it."""
-    headers = request.headers
+    headers, claimed = request.headers, signature.claims
     lines = []
-    for name in signature.signed_headers:
+    for name in claimed.signed_headers:
         value = headers.get(name, "")
         if value and (value[0] in " \t" or value[-1] in " \t" or "  " in value):
             value = _SPACES.sub(" ", value.strip())
         lines.append(f"{name}:{value}\n")
-    path = canonical_path(request.raw_path or request.path, normalize=signature.service != "s3")
+    path = request.raw_path or request.path
+    if path != "/":
+        path = canonical_path(path, normalize=claimed.service != "s3")
     query = canonical_query(request.query, presigned=signature.presigned) if request.query else ""
-    return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{';'.join(signature.signed_headers)}\n{payload}"
+    return f"{request.method}\n{path}\n{query}\n{''.join(lines)}\n{claimed.names}\n{payload}"

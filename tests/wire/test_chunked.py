@@ -42,16 +42,8 @@ TRAILED = (
 
 
 def signature(seed: str, payload: str) -> sigv4.Signature:
-    return sigv4.Signature(
-        access_key="AKIAIOSFODNN7EXAMPLE",
-        date="20130524",
-        region="us-east-1",
-        service="s3",
-        signed_headers=("host",),
-        signature=seed,
-        when="20130524T000000Z",
-        payload=payload,
-    )
+    claims = sigv4.claims("AKIAIOSFODNN7EXAMPLE", "20130524", "us-east-1", "s3", ("host",))
+    return sigv4.Signature(claims, seed, "20130524T000000Z", payload=payload)
 
 
 SIGNED_BY = signature(SEED, sigv4.STREAMING_SIGNED)

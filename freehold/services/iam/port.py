@@ -31,6 +31,12 @@ class IamIdentity:
         fresh = self._platform.ids.bytes(32)
         self._sessions = Sessions(await self._platform.store.transact(lambda tx: state.session_key(tx, fresh)))
 
+    def known(self, access_key_id: str, session_token: str | None) -> Credential | None:
+        if session_token is not None:
+            return self.sessions.read(access_key_id, session_token)
+        row = self._platform.store.at_hand(state.key_row(access_key_id))
+        return None if row is None else _credential(row)
+
     async def credential(self, access_key_id: str, session_token: str | None) -> Credential | None:
         if session_token is not None:
             return self.sessions.read(access_key_id, session_token)

@@ -99,6 +99,7 @@ def everything(tx: ReadTx, kind: type[R], account: str) -> list[R]:
 
 
 @lru_cache(maxsize=1_000)
+@lru_cache(maxsize=1_000)
 def key_row(key_id: str) -> bytes:
     """Where an access key lies."""
     return pack("iam", "", "key", key_id)

@@ -77,6 +77,9 @@ class SqliteStore:
             os.close(lock)
             raise
 
+    def at_hand(self, key: bytes) -> bytes | None:
+        return self._cache.kept.get(key)
+
     async def read(self, body: Callable[[ReadTx], T]) -> T:
         self._check_open()
         writer, durable = self._writer, self._durable

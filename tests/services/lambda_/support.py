@@ -102,6 +102,9 @@ class FakeRuntime:
 
 
 class FakeIdentity:
+    def known(self, access_key_id: str, session_token: str | None) -> Credential | None:
+        return None
+
     async def credential(self, access_key_id: str, session_token: str | None) -> Credential | None:
         return None
 
