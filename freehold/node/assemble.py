@@ -87,6 +87,7 @@ class Node:
         await platform.timers.close()
         await platform.outbox.close()
         await platform.tasks.close()
+        await platform.outgoing.close()
         await platform.runtime.close()
         await platform.logs.close()
         await platform.meters.close()
@@ -112,9 +113,8 @@ async def assemble(
     clock = await _clock(store, manual=manual, start_ms=start_ms)
     ids = Ids() if seed is None else SeededIds(seed)
     tasks = Tasks()
-    duties = Duties(
-        store, clock, tasks, Members(store, clock, home=_home(settings), url=settings.url, terms=_terms(settings))
-    )
+    members = Members(store, clock, home=_home(settings), url=settings.url, terms=_terms(settings), version=__version__)
+    duties = Duties(store, clock, tasks, members)
     backend, keep_s = backend_of(blobs, clock, ids.of("object store"))
     own = None if settings.ephemeral else settings.data / "blobs"
     runtime: FunctionRuntime = Pool(
@@ -170,9 +170,9 @@ def _home(settings: Settings) -> str:
 
 
 def _terms(settings: Settings) -> str:
-    """What the nodes of one store have to agree on."""
+    """What the nodes of one store have to agree on, beside the format of the data (work/format.py)."""
     mode = "guarded" if settings.guarded else "open"
-    return f"version {__version__}, {mode}, account {settings.default_account}, region {settings.default_region}"
+    return f"{mode} mode, account {settings.default_account}, region {settings.default_region}"
 
 
 async def _start(platform: Platform, listed: list[Manifest]) -> None:

@@ -11,6 +11,7 @@ from freehold.kit.ids import Ids
 from freehold.ports.addresses import Addresses, AsSpelled
 from freehold.store.base import Store
 from freehold.work.duties import Duties
+from freehold.work.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from freehold.ports.accounts import Accounts
@@ -81,6 +82,8 @@ class Platform:
     events: Events = field(default_factory=lambda: cast("Events", Absent("events")))
     duties: Duties = field(default=cast(Duties, None))
     """Named work that one node does at a time. Made for a single owner of the store where node did not say otherwise."""
+    outgoing: Outgoing = field(default_factory=Outgoing)
+    """The pools of connections to addresses that users chose."""
     advance: Advance | None = None
     """Moves service time, where the clock is manual."""
     resource_types: dict[str, ResourceType] = field(default_factory=dict)

@@ -11,13 +11,14 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import orjson
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from freehold.ports.platform import Platform
+from freehold.services.apigateway import outbound
+from freehold.work.outgoing import Unreached
 
 ALGORITHMS = ["RS256", "RS384", "RS512"]
 KEYS_SECONDS = 7_200
@@ -43,12 +44,10 @@ class _Keys:
     fetched: float
 
 
-async def claims_of(
-    platform: Platform, client: httpx.AsyncClient, token: str, issuer: str, audience: list[str]
-) -> dict[str, Any]:
+async def claims_of(platform: Platform, token: str, issuer: str, audience: list[str]) -> dict[str, Any]:
     """The claims of a token that is good now. Raises Invalid."""
     token = token.removeprefix("Bearer ").removeprefix("bearer ").strip()
-    keys = await _keys(platform, client, issuer, _key_id(token))
+    keys = await _keys(platform, issuer, _key_id(token))
     try:
         claims = dict(jwt.decode(token, keys, algorithms=ALGORITHMS).claims)
     except (JoseError, ValueError) as problem:
@@ -89,7 +88,7 @@ def _key_id(token: str) -> str:
     return str(header.get("kid", "")) if isinstance(header, dict) else ""
 
 
-async def _keys(platform: Platform, client: httpx.AsyncClient, issuer: str, key_id: str) -> KeySet:
+async def _keys(platform: Platform, issuer: str, key_id: str) -> KeySet:
     cache: dict[str, _Keys] = platform.own.setdefault("apigateway.keys", {})
     now = platform.clock.monotonic()
     found = cache.get(issuer)
@@ -98,26 +97,25 @@ async def _keys(platform: Platform, client: httpx.AsyncClient, issuer: str, key_
         or now - found.fetched > KEYS_SECONDS
         or (key_id not in found.ids and now - found.fetched > REFRESH_SECONDS)
     ):
-        found = cache[issuer] = await _fetch(client, issuer, now)
+        found = cache[issuer] = await _fetch(platform, issuer, now)
     return found.keys
 
 
-async def _fetch(client: httpx.AsyncClient, issuer: str, now: float) -> _Keys:
+async def _fetch(platform: Platform, issuer: str, now: float) -> _Keys:
     try:
-        configuration = await _document(client, issuer.rstrip("/") + "/.well-known/openid-configuration")
-        document = await _document(client, str(configuration["jwks_uri"]))
+        configuration = await _document(platform, issuer.rstrip("/") + "/.well-known/openid-configuration")
+        document = await _document(platform, str(configuration["jwks_uri"]))
         keys = KeySet.import_key_set(document)  # type: ignore[arg-type]
-    except (httpx.HTTPError, KeyError, ValueError, JoseError) as problem:
+    except (Unreached, KeyError, ValueError, JoseError) as problem:
         raise Invalid(f"the issuer's keys cannot be had: {problem}") from None
     return _Keys(keys, frozenset(str(key.get("kid", "")) for key in document["keys"]), now)
 
 
-async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
-    response = await client.get(url, timeout=FETCH_SECONDS)
-    response.raise_for_status()
-    if len(response.content) > MAX_DOCUMENT:
-        raise ValueError("the issuer's document is too large")
-    document = orjson.loads(response.content)
+async def _document(platform: Platform, url: str) -> dict[str, Any]:
+    answer = await outbound.pool(platform).send("GET", url, [], b"", seconds=FETCH_SECONDS, most=MAX_DOCUMENT)
+    if answer.status != 200:
+        raise ValueError(f"the issuer answered {answer.status}")
+    document = orjson.loads(answer.body)
     if not isinstance(document, dict):
         raise ValueError("the issuer's document is no object")
     return document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.apigateway import check, door, outbound
+from freehold.services.apigateway import check, door
 from freehold.services.apigateway.http import apis, authorizers, integrations, openapi, resources, routes, stages
 from freehold.services.apigateway.port import AddressesPort
 from freehold.services.apigateway.rest import apis as rest_apis
@@ -64,7 +64,6 @@ HTTP = Manifest(
     prefix="apigateway",
     hosts={"execute-api": door.serve},
     ports=lambda platform: {"addresses": AddressesPort(platform)},
-    stop=outbound.close,
 )
 REST = Manifest(
     model="apigateway",

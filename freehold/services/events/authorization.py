@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 
 from freehold.services.events.destination_rows import Connection
-from freehold.work.outgoing import Outgoing, Unreached
+from freehold.work.outgoing import Pool, Unreached
 from freehold.work.sealing import Sealer
 
 if TYPE_CHECKING:
@@ -64,13 +64,9 @@ def sealer(platform: Platform) -> Sealer:
     return found
 
 
-def outgoing(platform: Platform) -> Outgoing:
-    """The client of API destinations."""
-    found = platform.own.get("events.outgoing")
-    if found is None:
-        found = platform.own["events.outgoing"] = Outgoing()
-    assert isinstance(found, Outgoing)
-    return found
+def pool(platform: Platform) -> Pool:
+    """The connections of EventBridge."""
+    return platform.outgoing.pool("events")
 
 
 async def parameters(platform: Platform, account: str, region: str, row: Connection) -> dict[str, Any]:
@@ -148,7 +144,7 @@ async def fetch_token(platform: Platform, given: dict[str, Any]) -> tuple[str, f
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
         body = urlencode(form).encode()
     try:
-        answer = await outgoing(platform).send(
+        answer = await pool(platform).send(
             method, with_query(given["AuthorizationEndpoint"], query), headers, body, seconds=TOKEN_TIMEOUT_S
         )
     except Unreached as unreached:

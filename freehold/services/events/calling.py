@@ -213,7 +213,7 @@ async def _send(
 ) -> Answered:
     body = b"" if method in _BODILESS else with_members(payload, extra.body)
     try:
-        return await authorization.outgoing(platform).send(
+        return await authorization.pool(platform).send(
             method,
             with_query(url, {**query, **extra.query}),
             merged_headers(headers, extra.headers),

@@ -12,12 +12,12 @@ import orjson
 from freehold.kit import arns
 from freehold.kit.faults import Fault
 from freehold.rules.inputs import MISSING, compile_path, is_path
-from freehold.services.events import calling
+from freehold.services.events import authorization, calling
 from freehold.services.events.envelope import Event
 from freehold.services.events.sending import Failure, Order, failure_of
 from freehold.services.events.targets import DESTINATION, SERVICE
 from freehold.work.outbox import Retry
-from freehold.work.outgoing import Outgoing, Unreached
+from freehold.work.outgoing import Unreached
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
@@ -97,7 +97,7 @@ async def _call_api(
     if order.target.source.role is not None:
         sent = _signed(platform, order, method, url, sent, body)
     try:
-        answer = await client(platform).send(method, url, sent, body, seconds=API_SECONDS)
+        answer = await authorization.pool(platform).send(method, url, sent, body, seconds=API_SECONDS)
     except Unreached as error:
         return Failure("TIMEOUT" if error.late else "CONNECTION_FAILURE", str(error), True)
     return failure_of_status(answer.status, answer.body)
@@ -133,15 +133,3 @@ def _signed(
     keys = Credentials(credential.access_key_id, credential.secret_access_key, credential.session_token)
     SigV4Auth(keys, "execute-api", order.bus.region).add_auth(request)
     return dict(request.headers.items())
-
-
-def client(platform: Platform) -> Outgoing:
-    """EventBridge's one HTTP client."""
-    found = platform.own.setdefault("events.outgoing", Outgoing())
-    assert isinstance(found, Outgoing)
-    return found
-
-
-async def close(platform: Platform) -> None:
-    """Give up the connections."""
-    await client(platform).close()

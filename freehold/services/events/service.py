@@ -18,7 +18,6 @@ from freehold.services.events import (
     delivering,
     destinations,
     firing,
-    outbound,
     parcels,
     permissions,
     putting,
@@ -80,6 +79,5 @@ MANIFEST = Manifest(
         archives.SWEEP: archives.sweep,
         replays.TIMER: replays.proceed,
     },
-    stop=outbound.close,
     check=check.check,
 )

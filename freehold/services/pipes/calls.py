@@ -12,7 +12,7 @@ from freehold.ports.call import Cause
 from freehold.services.pipes.checks import DESTINATION
 from freehold.services.pipes.model import SERVICE
 from freehold.services.pipes.plan import Plan
-from freehold.work.outgoing import Outgoing, Unreached
+from freehold.work.outgoing import Unreached
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
@@ -87,7 +87,7 @@ async def _call_api(
     sent = {"content-type": "application/json", "user-agent": "Amazon/EventBridge/ApiGateway", **headers}
     content = b"" if method in ("GET", "HEAD") else body
     signed = _signed(platform, plan, method, url, sent, content)
-    answer = await client(platform).send(method, url, signed, content, seconds=API_SECONDS)
+    answer = await platform.outgoing.pool("pipes").send(method, url, signed, content, seconds=API_SECONDS)
     return answer.status, answer.body
 
 
@@ -112,15 +112,3 @@ def _signed(
     keys = Credentials(credential.access_key_id, credential.secret_access_key, credential.session_token)
     SigV4Auth(keys, "execute-api", plan.pipe.region).add_auth(unsigned)
     return dict(unsigned.headers.items())
-
-
-def client(platform: Platform) -> Outgoing:
-    """The HTTP client of pipes."""
-    found = platform.own.setdefault("pipes.outgoing", Outgoing())
-    assert isinstance(found, Outgoing)
-    return found
-
-
-async def close(platform: Platform) -> None:
-    """Give up the connections."""
-    await client(platform).close()

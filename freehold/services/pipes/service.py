@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.pipes import calls, check, pipes, supervisor, tags
+from freehold.services.pipes import check, pipes, supervisor, tags
 from freehold.services.pipes.model import arn_of
 from freehold.services.pipes.resources import TYPES
 
@@ -28,6 +28,5 @@ MANIFEST = Manifest(
     types=TYPES,
     start=supervisor.start,
     settle=supervisor.settle,
-    stop=calls.close,
     check=check.check,
 )

@@ -20,10 +20,9 @@ from freehold.services.sns.jobs import Job
 from freehold.services.sns.messages import Draft
 from freehold.services.sns.status import Record
 from freehold.store.base import ReadTx, Tx
+from freehold.work.outgoing import Unreached
 
 if TYPE_CHECKING:
-    import httpx
-
     from freehold.ports.platform import Platform
     from freehold.work.outbox import Delivery
 
@@ -33,9 +32,10 @@ PER_SUBSCRIPTION = 64
 TIMEOUT_S = 15.0
 MAX_SAID = 256
 """Bytes of an answer that are kept for the log."""
+MAX_READ = 4_096
+"""Bytes of an answer that are read, so that its connection can be used again. Whoever says more is not listened to."""
 AGENT = "Amazon Simple Notification Service Agent"
 _WAIT_MS = 500
-_CLIENT = "sns.client"
 _GATES = "sns.gates"
 
 
@@ -151,23 +151,16 @@ async def _record(platform: Platform, found: _Found, job: Job, code: int, said: 
 
 async def _post(platform: Platform, found: _Found, job: Job) -> tuple[int | None, str]:
     """POST it: status (None: no answer) and a few words of what was said."""
-    import httpx
-
     target: Target = found.target
     body, headers = await _message(platform, found, job)
     url = await platform.addresses.home(target.endpoint)
     try:
-        async with (
-            asyncio.timeout(TIMEOUT_S),
-            client(platform).stream("POST", url, content=body, headers=headers, timeout=TIMEOUT_S) as answer,
-        ):
-            said = b""
-            async for piece in answer.aiter_raw(4096):
-                said = piece[:MAX_SAID]
-                break
-            return answer.status_code, said.decode("utf-8", "replace") or f"HTTP {answer.status_code}"
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
-        return None, f"{type(error).__name__}: the endpoint did not answer"
+        answer = await platform.outgoing.pool("sns").send(
+            "POST", url, headers, body, seconds=TIMEOUT_S, most=MAX_READ, cut=True
+        )
+    except Unreached as unreached:
+        return None, str(unreached)
+    return answer.status, answer.body[:MAX_SAID].decode("utf-8", "replace") or f"HTTP {answer.status}"
 
 
 async def _message(platform: Platform, found: _Found, job: Job) -> tuple[bytes, dict[str, str]]:
@@ -228,21 +221,3 @@ async def confirmation(
         signature=signature,
         certificate_url=f"{base}/_{signing.DOOR}/{signer.name}",
     )
-
-
-def client(platform: Platform) -> httpx.AsyncClient:
-    """One client for all endpoints: no redirects, no proxies or credentials from the environment."""
-    import httpx  # at first use: it would be a tenth of the time to start
-
-    found: httpx.AsyncClient | None = platform.own.get(_CLIENT)
-    if found is None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=PARALLEL)
-        found = platform.own[_CLIENT] = httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits)
-    return found
-
-
-async def close(platform: Platform) -> None:
-    """Close the client, if there ever was one."""
-    found = platform.own.pop(_CLIENT, None)
-    if found is not None:
-        await found.aclose()

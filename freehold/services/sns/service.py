@@ -64,6 +64,5 @@ MANIFEST = Manifest(
     timers={subscribing.TIMER: subscribing.expire, sequencing.TIMER: sequencing.forget},
     control={"sns": mailbox.control},
     ports=_ports,
-    stop=http.close,
     check=check.check,
 )

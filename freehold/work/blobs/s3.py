@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from freehold.kit.clock import Clock
@@ -23,9 +22,7 @@ from freehold.kit.ids import Ids
 from freehold.wire.sigv4 import ALGORITHM, signing_key
 from freehold.work.blobs.base import BlobsUnreachable, BlobsUnusable
 from freehold.work.blobs.place import Bucket
-
-if TYPE_CHECKING:
-    import httpx
+from freehold.work.outgoing import Pool, Unreached
 
 TRIES = 9
 FIRST_S = 0.1
@@ -34,6 +31,10 @@ MOST_S = 4.0
 CONNECT_S = 3.0
 ANSWER_S = 30.0
 """Seconds until an attempt to connect, or without a byte from the store, counts as failed."""
+WHOLE_S = 600.0
+"""Seconds that a request may take however its bytes trickle."""
+MAX_BODY = 64 << 20
+"""Bytes of an answer. The largest that is asked for is a part of an object."""
 CONNECTIONS = 64
 _HASH_BESIDE = 1 << 20
 """Bytes from which on a body is hashed beside the event loop."""
@@ -83,17 +84,15 @@ def text_of(xml: str, tag: str) -> str:
 
 
 class S3:
-    """One bucket. Made at the first use: httpx takes a tenth of the time to start."""
+    """One bucket."""
 
     def __init__(self, bucket: Bucket, credentials: Credentials, clock: Clock, ids: Ids) -> None:
         self._bucket, self._credentials, self._clock, self._ids = bucket, credentials, clock, ids
         self._base, self._host = bucket.base, urlsplit(bucket.base).netloc
-        self._client: httpx.AsyncClient | None = None
+        self._pool = Pool(connections=CONNECTIONS)
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        await self._pool.close()
 
     def ahead(self, answer: Answer) -> float:
         """By how many seconds the store's clock is ahead of ours."""
@@ -147,24 +146,20 @@ class S3:
 
     async def _once(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer | str:
         """An answer, or why there is none."""
-        import httpx
-
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                trust_env=False,
-                follow_redirects=False,
-                timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S, pool=None),
-                limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS // 4),
-            )
-            logging.getLogger("httpx").setLevel(logging.WARNING)
         try:
-            answer = await self._client.request(method, url, headers=headers, content=body)
-        except httpx.HTTPError as problem:
-            return f"{type(problem).__name__}" + (f" ({problem})" if str(problem) else "")
-        found = Answer(answer.status_code, dict(answer.headers.items()), answer.content)
-        # The stream of an answer refers back to it: both bodies would stay until the collector looks, which is seldom.
-        answer.stream = httpx.ByteStream(b"")
-        return found
+            found = await self._pool.send(
+                method,
+                url,
+                headers,
+                body,
+                seconds=WHOLE_S,
+                connect_s=CONNECT_S,
+                silence_s=ANSWER_S,
+                most=MAX_BODY,
+            )
+        except Unreached as unreached:
+            return str(unreached)
+        return Answer(found.status, found.headers, found.body)
 
     def _signed(
         self, method: str, key: str, query: Mapping[str, str], headers: dict[str, str], hashed: str, keys: Keys

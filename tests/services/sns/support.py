@@ -24,12 +24,13 @@ from freehold.ports.identity import Principal, Source
 from freehold.ports.manifest import HostRequest
 from freehold.ports.platform import Platform, Settings
 from freehold.ports.queues import Outgoing
-from freehold.services.sns import http, mailbox, service, signing, subscriptions
+from freehold.services.sns import mailbox, service, signing, subscriptions
 from freehold.services.sns.port import TopicsPort
 from freehold.store.base import Tx
 from freehold.work.advance import Advance
 from freehold.work.meters import Meters
 from freehold.work.outbox import Outbox
+from freehold.work.outgoing import Outgoing as Requests
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
 from freehold.work.traces import Traces
@@ -141,11 +142,10 @@ class Sns:
             runtime=unused,
             functions=ports,
             queues=ports,
+            outgoing=Requests(transport=httpx.MockTransport(self._endpoint)),
         )
         self.platform.calls = InternalCalls(self.platform, Offer([service.MANIFEST]))
         self.port = self.platform.topics = TopicsPort(self.platform)
-        transport = httpx.MockTransport(self._endpoint)
-        self.platform.own["sns.client"] = httpx.AsyncClient(transport=transport)
         self._advance = Advance(self.clock, self.store, [self.timers.settle, self.outbox.settle], _nothing)
 
     def _endpoint(self, request: httpx.Request) -> httpx.Response:
@@ -165,7 +165,7 @@ class Sns:
         return lambda argument: function(self.platform, argument)
 
     async def close(self) -> None:
-        await http.close(self.platform)
+        await self.platform.outgoing.close()
         await self.timers.close()
         await self.outbox.close()
         await self.tasks.close()

@@ -10,7 +10,7 @@ import orjson
 from freehold.kit import arns
 from freehold.ports.platform import Platform
 from freehold.rules.resource_policies import ALLOW, Policy
-from freehold.services.apigateway import functions, invoking, outbound, policies, signed
+from freehold.services.apigateway import functions, invoking, policies, signed
 from freehold.services.apigateway.http import events
 from freehold.services.apigateway.http.compiled import Compiled, Route, Stage
 from freehold.services.apigateway.incoming import Incoming
@@ -65,9 +65,7 @@ async def _jwt(platform: Platform, route: Route, incoming: Incoming) -> dict[str
         raise Refused(401)
     settings, wanted = route.authorizer["JwtConfiguration"], route.shape.get("AuthorizationScopes", [])
     try:
-        claims = await jwt.claims_of(
-            platform, outbound.client(platform), token, settings["Issuer"], settings["Audience"]
-        )
+        claims = await jwt.claims_of(platform, token, settings["Issuer"], settings["Audience"])
         jwt.check_scopes(claims, wanted)
     except jwt.Invalid:
         raise Refused(401) from None

@@ -168,7 +168,7 @@ async def _forward(platform: Platform, stage: Stage, route: Route, incoming: Inc
             incoming.body,
             route.timeout,
         )
-    except outbound.Unreachable as problem:
+    except outbound.Unreached as problem:
         return message(504 if problem.late else 503)
     return _mapped_response(route, stage, incoming, response)
 

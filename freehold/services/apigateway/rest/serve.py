@@ -130,7 +130,7 @@ async def _forward(platform: Platform, exchange: Exchange, method: Method) -> Re
         response = await outbound.send(
             platform, incoming.method if wanted == "ANY" else wanted, uri, pairs, incoming.body, method.timeout
         )
-    except outbound.Unreachable as problem:
+    except outbound.Unreached as problem:
         return refusals.render(exchange, refusals.LATE if problem.late else refusals.UNREACHABLE)
     response.headers = answers.remapped(response.headers)
     return response
