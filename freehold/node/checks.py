@@ -8,11 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from freehold import __version__
 from freehold.kit.tuples import pack
 from freehold.node.assemble import manifests
 from freehold.node.places import list_place
 from freehold.store.base import ReadTx
 from freehold.store.sqlite import copies, schema
+from freehold.work import format
 from freehold.work.blobs import ownership
 from freehold.work.checking import Check, Report, Snapshot, run
 from freehold.work.checks import blobs, outbox, timers
@@ -25,8 +27,8 @@ def check_directory(directory: Path, say: Callable[[str], None] = print, *, plac
     """Check a directory that nobody serves; answers how many invariants are broken, each told in one line. `place` is
     the setting `blobs`.
 
-    Raises StoreError: a server has the directory, or it is none of Freehold's. ConfigError, BlobError: the place of the
-    blobs cannot be looked at.
+    Raises StoreError: a server has the directory, it is none of Freehold's, or a newer one's. ConfigError, BlobError: the
+    place of the blobs cannot be looked at.
     """
     if not (directory / copies.FILE).exists():
         with copies.looking(directory):
@@ -40,6 +42,7 @@ def check_directory(directory: Path, say: Callable[[str], None] = print, *, plac
             for line in copies.integrity(connection):
                 report.broken(line)
             if not report.total:
+                format.check(tx, __version__)
                 files = None if place or ownership.is_elsewhere(tx, directory / "blobs") else directory / "blobs"
                 if not place and files is None:
                     report.note("the bytes of blobs lie elsewhere and are not looked at: name the place with --blobs")
@@ -94,6 +97,7 @@ def check_store(url: str, say: Callable[[str], None] = print, *, place: str = ""
     from freehold.store.postgres.looking import looking
 
     with looking(url) as tx:
+        format.check(tx, __version__)
         report = Report(say)
         check_rows(tx, report, None, 0.0, place)
         return report.total

@@ -16,8 +16,8 @@ from pathlib import Path
 from freehold.front.listener import Listener
 from freehold.node.assemble import Node, assemble
 from freehold.node.config import Config
+from freehold.node.stores import open_store
 from freehold.ports.platform import Settings
-from freehold.store.base import Store
 
 SWITCH_INTERVAL = 0.0005
 """Seconds. At Python's default of 5 ms a few CPU-heavy calls starve the store's writer thread (measured, LIMITS.md)."""
@@ -53,38 +53,6 @@ def _way_out(problem: OSError) -> str:
     if problem.errno == errno.EADDRINUSE:
         return "Stop what listens there, or choose another with --port."
     return "Choose another with --port, or another address with --bind."
-
-
-async def open_store(config: Config, data: Path) -> Store:
-    """The store that the configuration names. Raises StoreError with one clear line."""
-    if config.ephemeral:
-        from freehold.kit.ids import Ids
-        from freehold.store.memory import MemoryStore
-
-        return MemoryStore(Ids())
-    if config.store:
-        # Time that stands is one process's, and so are ids that a seed decides.
-        return await _open_postgres(config.store, data, alone=config.manual or bool(config.seed))
-    from freehold.store.sqlite import SqliteStore
-
-    return SqliteStore.open(data)
-
-
-async def open_alone(config: Config, data: Path) -> Store:
-    """The store that the configuration names, for a command that is to be the only one who uses it. Raises StoreError."""
-    if config.store:
-        return await _open_postgres(config.store, data, alone=True)
-    return await open_store(config, data)
-
-
-async def _open_postgres(url: str, data: Path, *, alone: bool) -> Store:
-    try:
-        from freehold.store.postgres import PostgresStore
-        from freehold.store.sqlite import schema
-    except ImportError as problem:
-        raise CannotServe(f"PostgreSQL's driver is missing ({problem}): pip install 'freehold[postgres]'") from problem
-    schema.lock(data)  # files and sandboxes there are this process's own, until it ends
-    return await PostgresStore.open(url, alone=alone)
 
 
 async def serve(config: Config) -> None:

@@ -34,7 +34,7 @@ MOST_APART_MS = 60_000
 
 
 class NotOneOfThem(StoreError):
-    """This node cannot work with those that live: its clock, its version or its mode is another."""
+    """This node cannot work with those that live: its clock or its mode is another."""
 
 
 class MemberRow(msgspec.Struct, frozen=True, array_like=True):
@@ -49,6 +49,8 @@ class MemberRow(msgspec.Struct, frozen=True, array_like=True):
     """Service time when the row was written."""
     terms: str = ""
     """What all nodes have to agree on."""
+    version: str = ""
+    """Freehold's, for people: nodes of different versions work together."""
 
 
 class _Seen:
@@ -63,12 +65,14 @@ class _Seen:
 class Members:
     """This node and the others."""
 
-    def __init__(self, store: Store, clock: Clock, *, home: str = "", url: str = "", terms: str = "") -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, home: str = "", url: str = "", terms: str = "", version: str = ""
+    ) -> None:
         self.id = Ids().hex(16)
         """This process; never the same twice, whatever the seed."""
         self.alone = not is_shared(store)
         self._store, self._clock = store, clock
-        self._row = MemberRow(0, home or self.id, url, clock.wall(), 0, terms)
+        self._row = MemberRow(0, home or self.id, url, clock.wall(), 0, terms, version)
         self._others: dict[str, _Seen] = {}
         self._beaten = self._looked = clock.monotonic()
         self._joined = False
@@ -205,7 +209,16 @@ class Members:
     def describe(self) -> list[dict[str, object]]:
         """The members that live, for people."""
         rows = {self.id: self._row, **{id: seen.row for id, seen in self._others.items()}}
-        return [{"id": id, "url": rows[id].url, "since": rows[id].since, "self": id == self.id} for id in self.live()]
+        return [
+            {
+                "id": id,
+                "url": rows[id].url,
+                "version": rows[id].version,
+                "since": rows[id].since,
+                "self": id == self.id,
+            }
+            for id in self.live()
+        ]
 
 
 def read_members(tx: ReadTx) -> dict[str, MemberRow]:

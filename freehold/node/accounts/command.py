@@ -111,7 +111,7 @@ def _read(source: IO[bytes], secret: bytes | None) -> Iterator[bytes]:
 async def _opened(config: Config) -> AsyncIterator[tuple[Store, Blobs]]:
     """Store and blobs that the configuration names. Raises StoreError, BlobError: StoreBusy where a server has them."""
     from freehold.node.places import backend_of
-    from freehold.node.server import open_alone
+    from freehold.node.stores import open_alone
 
     if config.ephemeral:
         raise AccountError("An ephemeral server keeps nothing: ask it while it runs.")

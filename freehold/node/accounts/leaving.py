@@ -21,6 +21,7 @@ from freehold.node.accounts.records import Writer
 from freehold.node.accounts.shelf import Shelf
 from freehold.ports.accounts import AccountError
 from freehold.store.base import ReadTx, Store, Views
+from freehold.work import format
 from freehold.work.advance import SERVICE_TIME
 from freehold.work.blobs import Blob, Blobs
 from freehold.work.checking import Notebook, Report, Row
@@ -77,7 +78,13 @@ def _gather(view: AbstractContextManager[ReadTx], account: str, directory: Path)
     except BaseException:
         shelf.close()
         raise
-    head = {"version": __version__, "account": account, "service_time": iso8601(now_ms / 1000), "now_ms": now_ms}
+    head = {
+        "version": __version__,
+        "rows": format.FORMAT,
+        "account": account,
+        "service_time": iso8601(now_ms / 1000),
+        "now_ms": now_ms,
+    }
     return _Cargo(shelf, notes, frozenset(key for key, _ in shared), head)
 
 

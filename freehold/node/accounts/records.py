@@ -20,6 +20,8 @@ from typing import Any
 
 import msgspec
 
+from freehold.work import format
+
 MAGIC = b"freehold account "
 FORMAT = 1
 FRAME = 1 << 20
@@ -93,7 +95,7 @@ class Reader:
             known = self.head["format"]
         except (ValueError, KeyError, TypeError):
             raise Unreadable("Its first line cannot be read.") from None
-        if known != FORMAT:
+        if known != FORMAT or self.head.get("rows", 1) != format.FORMAT:
             raise Unreadable(f"It was made by a newer Freehold ({self.head.get('version')}); update Freehold.")
         return self.head
 
