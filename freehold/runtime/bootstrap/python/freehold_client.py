@@ -22,6 +22,10 @@ import types
 import freehold_logs as logs
 
 _NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
+_ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
+"""What every post is answered with, before the next event."""
+_RECEIVE = 16384
+"""Bytes at a time: a buffer from which malloc makes a mapping of its own would cost three system calls an invocation."""
 
 
 class _Fault(Exception):
@@ -48,38 +52,38 @@ class _Channel:
         self._socket.sendall(data)
 
     def receive(self):
-        """The next answer: its status, its headers (lower case) and its body."""
+        """The next answer: its status, its headers (named as the server writes them) and its body."""
         buffer = self._buffer
-        end = buffer.find(b"\r\n\r\n")
-        while end < 0:
-            piece = self._socket.recv(262144)
-            if not piece:
-                os._exit(0)
-            buffer += piece
-            end = buffer.find(b"\r\n\r\n")
-        lines = buffer[:end].decode().split("\r\n")
+        while (end := buffer.find(b"\r\n\r\n")) < 0:
+            buffer += self._some(_RECEIVE)
+        status, *lines = buffer[:end].decode().split("\r\n")
         headers = {}
-        for line in lines[1:]:
+        for line in lines:
             name, _, value = line.partition(": ")
-            headers[name.lower()] = value
+            headers[name] = value
         body = buffer[end + 4 :]
-        length = int(headers.get("content-length", 0))
+        length = int(headers["Content-Length"])
         if len(body) < length:
             pieces = [body]
             missing = length - len(body)
             while missing > 0:
-                piece = self._socket.recv(min(missing, 1048576))
-                if not piece:
-                    os._exit(0)
-                pieces.append(piece)
-                missing -= len(piece)
+                pieces.append(self._some(min(missing, 1048576)))
+                missing -= len(pieces[-1])
             body = b"".join(pieces)
         self._buffer = body[length:]
-        return lines[0][9:12], headers, body[:length]
+        return status[9:12], headers, body[:length]
+
+    def _some(self, most):
+        piece = self._socket.recv(most)
+        if not piece:
+            os._exit(0)
+        return piece
 
     def next(self):
         """The next event. Answers to earlier posts are passed over; a refused post has been dealt with by the server."""
         while True:
+            buffer = self._buffer or self._some(_RECEIVE)
+            self._buffer = buffer[len(_ACCEPTED) :] if buffer.startswith(_ACCEPTED) else buffer
             status, headers, body = self.receive()
             if status == "200":
                 return headers, body
@@ -134,14 +138,14 @@ class LambdaContext:
 
     def __init__(self, headers, constant):
         self.__dict__.update(constant)
-        self.aws_request_id = headers["lambda-runtime-aws-request-id"]
-        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
+        self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        self.invoked_function_arn = headers.get("Lambda-Runtime-Invoked-Function-Arn")
         self.tenant_id = None
-        client = headers.get("lambda-runtime-client-context")
+        client = headers.get("Lambda-Runtime-Client-Context")
         self.client_context = ClientContext(json.loads(client)) if client else None
-        identity = headers.get("lambda-runtime-cognito-identity")
+        identity = headers.get("Lambda-Runtime-Cognito-Identity")
         self.identity = CognitoIdentity(json.loads(identity) if identity else {})
-        self._deadline_ms = int(headers["lambda-runtime-deadline-ms"])
+        self._deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
 
     def get_remaining_time_in_millis(self):
         return max(0, self._deadline_ms - int(time.time() * 1000))
@@ -168,16 +172,33 @@ def _default(value):
 
 
 _DECIMAL = re.compile(r'"\\u0000decimal:([^"]*)"')
-_ENCODER = json.JSONEncoder(ensure_ascii=sys.version_info < (3, 12), default=_default)
+_ASCII = sys.version_info < (3, 12)
+_OPEN = {}
+"""Containers that are being written: what is in them already cannot be in itself."""
+
+
+def _make_encoder():
+    """What json.JSONEncoder.encode makes anew for every document, made once: a function of the value that gives pieces."""
+    from json import encoder
+
+    if encoder.c_make_encoder is None:
+        whole = json.JSONEncoder(ensure_ascii=_ASCII, default=_default)
+        return lambda value, _indent: (whole.encode(value),)
+    text = encoder.encode_basestring_ascii if _ASCII else encoder.encode_basestring
+    return encoder.c_make_encoder(_OPEN, _default, text, None, ": ", ", ", False, False, True)
+
+
+_ENCODE = _make_encoder()
 
 
 def _marshal(result):
     try:
-        text = _ENCODER.encode(result)
+        text = "".join(_ENCODE(result, 0))
         if "\\u0000decimal:" in text:
             text = _DECIMAL.sub(r"\1", text)
         return text.encode()
     except Exception as problem:
+        _OPEN.clear()
         raise _Fault("Runtime.MarshalError", f"Unable to marshal response: {problem}") from None
 
 
@@ -280,7 +301,7 @@ def _serve(channel, handler_name):
     except Exception as problem:
         document = _document(problem, "", 2)
         logs.log_error(document, as_json)
-        channel.send(_head(b"init/error", json.dumps(document).encode()))
+        channel.send(_post(b"init/error", json.dumps(document).encode()))
         channel.receive()
         sys.exit(1)
     gc.enable()
@@ -288,8 +309,8 @@ def _serve(channel, handler_name):
     channel.send(_NEXT)
     while True:
         headers, body = channel.next()
-        request_id = logs.RequestId.current = headers["lambda-runtime-aws-request-id"]
-        trace = headers.get("lambda-runtime-trace-id")
+        request_id = logs.RequestId.current = headers["Lambda-Runtime-Aws-Request-Id"]
+        trace = headers.get("Lambda-Runtime-Trace-Id")
         if trace is not None:
             os.environ["_X_AMZN_TRACE_ID"] = trace
         try:
@@ -302,14 +323,14 @@ def _serve(channel, handler_name):
             path = b"invocation/%b/error" % request_id.encode()
         sys.stdout.flush()
         sys.stderr.flush()
-        channel.send(_head(path, answer) + _NEXT)
+        channel.send(_post(path, answer, _NEXT))
 
 
-def _head(path, body):
+def _post(path, body, more=b""):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return (
         b"POST /2018-06-01/runtime/%b HTTP/1.1\r\nHost: runtime\r\nContent-Type: application/json\r\n"
-        b"Freehold-Peak-Kb: %d\r\nContent-Length: %d\r\n\r\n%b" % (path, peak, len(body), body)
+        b"Freehold-Peak-Kb: %d\r\nContent-Length: %d\r\n\r\n%b%b" % (path, peak, len(body), body, more)
     )
 
 
