@@ -33,7 +33,7 @@ class App:
     async def __call__(self, request: Request, body: Body) -> Response:
         """The answer. Raises Disconnected when the client went away before it had asked."""
         request_id = self.platform.ids.uuid()
-        if request.path.startswith("/_freehold/") or request.path == "/_freehold":
+        if request.path.startswith("/_freehold") and request.path[10:11] in ("", "/"):
             return await control.respond(self.platform, self.offer, request, body)
         door = hosts.door(request, self.offer.doors)
         if door is not None:

@@ -38,7 +38,7 @@ def authenticate(exchange: Exchange) -> Awaitable[None] | None:
     """Set account, region and principal; in guarded mode verify the signature. Raises the protocol's own refusal."""
     settings = exchange.platform.settings
     signature = exchange.signature
-    exchange.region = signature.region if signature and signature.region else settings.default_region
+    exchange.region = (signature and signature.claims.region) or settings.default_region
     if settings.guarded:
         return _verify(exchange, signature)
     headers = exchange.request.headers

@@ -58,11 +58,13 @@ class Body:
         self._size += len(piece)
         if self._size > HIGH_WATER:
             self._valve.pause()
-        self._rouse()
+        if self._waiter is not None:
+            self._rouse()
 
     def end(self) -> None:
         self.complete = True
-        self._rouse()
+        if self._waiter is not None:
+            self._rouse()
 
     def lose(self) -> None:
         """The client went away."""

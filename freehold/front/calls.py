@@ -38,6 +38,7 @@ class InternalCalls:
         account: str,
         region: str,
         cause: Cause | None = None,
+        once: bytes | None = None,
     ) -> dict[str, Any]:
         manifest = self._offer.manifests.get(service)
         if manifest is None:
@@ -45,6 +46,7 @@ class InternalCalls:
         described = wire.load(service).operations.get(operation)
         if described is None:
             raise Fault("UnknownOperationException", f"{service} has no operation {operation}.", status=404)
+        route = self._offer.route(service, described)
         cause = cause or Cause()
         if cause.depth >= MAX_DEPTH:
             raise Fault("InvalidRequestException", f"The chain of calls is deeper than {MAX_DEPTH}.")
@@ -59,5 +61,6 @@ class InternalCalls:
             params=wire.coerce(described, request),
             cause=Cause(cause.trace, cause.depth + 1),
             handler=self._offer.handler(service, described),
+            once=once,
         )
         return await core.run(call)

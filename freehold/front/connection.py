@@ -86,6 +86,8 @@ class Connection(asyncio.Protocol):
         self._asked: deque[Asked] = deque()
         """Requests that wait for their turn."""
         self._answering: Body | None = None
+        self._task: asyncio.Task[None] | None = None
+        """What answers."""
         self._paused = False
         self._drained: asyncio.Future[None] | None = None
         self._idle_since: float | None = None
@@ -120,7 +122,10 @@ class Connection(asyncio.Protocol):
         self._packet = len(data)
         self._received += len(data)
         try:
-            self._feed(data)
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._go_without(upgrade, data):
+                return
         except httptools.HttpParserError:
             self._refuse()
             return
@@ -129,23 +134,30 @@ class Connection(asyncio.Protocol):
         elif self._asked:  # by now a small body is complete
             self._begin()
 
-    def _feed(self, data: bytes) -> None:
-        """Parse. Nothing that a client would upgrade to is spoken here: its request is answered as it is. The parser takes
-        what follows such a head for another protocol, so it is given the rest again; with a body (Java's client asks for
-        h2c with every request), the head again too, without the wish."""
-        while data:
+    def _go_without(self, upgrade: httptools.HttpParserUpgrade, data: bytes) -> bool:
+        """Nothing that a client would upgrade to is spoken here: its request is answered as it is. The parser takes what
+        follows such a head for another protocol, so it is given the rest again; with a body (Java's client asks for h2c
+        with every request), the head again too, without the wish. False: the client was refused."""
+        while True:
+            data = data[upgrade.args[0] :]
+            request = self._asked[-1].request
+            if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+                if request.method == "CONNECT":  # a body of what has none
+                    self._refuse()
+                    return False
+                self._asked.pop()
+                lines = [b"%b: %b\r\n" % pair for pair in self._headers if pair[0].lower() != b"upgrade"]
+                data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), self._url, b"".join(lines), data)
+            if not data:
+                return True
             try:
                 self._parser.feed_data(data)
-                return
-            except httptools.HttpParserUpgrade as upgrade:
-                data = data[upgrade.args[0] :]
-                request = self._asked[-1].request
-                if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
-                    if request.method == "CONNECT":
-                        raise httptools.HttpParserError("a body of what has none") from None
-                    self._asked.pop()
-                    lines = [b"%b: %b\r\n" % pair for pair in self._headers if pair[0].lower() != b"upgrade"]
-                    data = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), self._url, b"".join(lines), data)
+                return True
+            except httptools.HttpParserUpgrade as again:
+                upgrade = again
+            except httptools.HttpParserError:
+                self._refuse()
+                return False
 
     def pause_writing(self) -> None:
         if self._drained is None:
@@ -222,17 +234,11 @@ class Connection(asyncio.Protocol):
             path, query = parsed.path or b"/", parsed.query or b""
         headers = heads.as_text(raw)
         announced = headers.get("content-length")
-        body = Body(self, int(announced) if announced is not None and announced.isdecimal() else None)
-        self._arriving = body
+        self._arriving = body = Body(self, int(announced) if announced is not None and announced.isdecimal() else None)
         self._expects = "expect" in headers and headers["expect"].lower() == "100-continue"
+        method, client = parser.get_method().decode(), self._client
         request = Request(
-            parser.get_method().decode(),
-            path.decode(),
-            query.decode(),
-            headers,
-            client=self._client,
-            raw_headers=raw,
-            gone=body.gone,
+            method, path.decode(), query.decode(), headers, b"", None, client, "http", raw, None, body.gone
         )
         chunks = parser.get_http_version() == "1.1"
         self._asked.append(Asked(request, body, chunks and parser.should_keep_alive(), chunks))
@@ -261,9 +267,8 @@ class Connection(asyncio.Protocol):
             return
         asked = self._asked.popleft()
         self._answering = asked.body
-        task = self._loop.create_task(self._answer(asked))
-        self._server.tasks.add(task)
-        task.add_done_callback(self._server.tasks.discard)
+        self._task = self._loop.create_task(self._answer(asked))
+        self._server.tasks.add(self._task)
 
     async def _answer(self, asked: Asked) -> None:
         keep = False
@@ -272,7 +277,10 @@ class Connection(asyncio.Protocol):
                 response = await self._server.application(asked.request, asked.body)
             except asyncio.CancelledError:  # a server that stops cancels what it could not finish in time
                 response = _STOPPING
-            keep = await self._write(asked, response)
+            if type(response.body) is bytes:
+                keep = self._write(asked, response, response.body)
+            else:
+                keep = await self._stream(asked, response, cast(AsyncIterator[bytes], response.body))
         except Disconnected:
             pass
         except Exception:
@@ -283,6 +291,9 @@ class Connection(asyncio.Protocol):
     def _answered(self, body: Body, *, keep: bool) -> None:
         self._answering = None
         self._expects = False
+        if self._task is not None:
+            self._server.tasks.discard(self._task)
+            self._task = None
         if not keep or self._transport.is_closing():
             self._transport.close()
             return
@@ -293,14 +304,11 @@ class Connection(asyncio.Protocol):
             self._idle_since = self._loop.time()
         self.resume()
 
-    async def _write(self, asked: Asked, response: Response) -> bool:
+    def _write(self, asked: Asked, response: Response, body: bytes) -> bool:
         """Send a response; says whether the connection may be kept."""
-        body = response.body
         server, status, headers = self._server, response.status, response.headers
         keep = asked.keep and not server.leaving
         bodiless = asked.request.method == "HEAD" or status in _BODILESS  # these say their length themselves, if at all
-        if not isinstance(body, bytes):
-            return await self._stream(asked, response, body, keep=keep, bodiless=bodiless)
         length = None if bodiless else len(body)
         try:
             head, keep = heads.begin(status, headers, server.date(), length=length, chunked=False, keep=keep)
@@ -319,13 +327,12 @@ class Connection(asyncio.Protocol):
             self._transport.writelines((head, body))
         return keep
 
-    async def _stream(
-        self, asked: Asked, response: Response, body: AsyncIterator[bytes], *, keep: bool, bodiless: bool
-    ) -> bool:
+    async def _stream(self, asked: Asked, response: Response, body: AsyncIterator[bytes]) -> bool:
         """Send a body piece by piece. A producer that fails after the head was sent can only break the connection off."""
+        bodiless = asked.request.method == "HEAD" or response.status in _BODILESS
         length = heads.length_of(response.headers)
         chunked = length is None and asked.chunks and not bodiless
-        keep = keep and (chunked or length is not None or bodiless)
+        keep = asked.keep and not self._server.leaving and (chunked or length is not None or bodiless)
         async with contextlib.AsyncExitStack() as stack:
             close = getattr(body, "aclose", None)
             if close is not None:

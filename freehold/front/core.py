@@ -1,8 +1,12 @@
-"""CORE: what every call goes through, from outside or inside. validate → authorize → throttle → handle → record."""
+"""Core: what every call goes through, from outside or inside. validate → throttle → handle → record.
+
+Policies will be enforced between validate and throttle, from their own issue on: `call.action` and `call.resource` say
+what is asked of what.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 from freehold import wire
@@ -17,13 +21,6 @@ def validate(call: Call) -> None:
     wire.validate(call.operation, call.params)
 
 
-def authorize(call: Call) -> None:
-    """Say which action on which resource this is. Policies are enforced from their own issue on."""
-    manifest, name = call.manifest, call.operation.name
-    call.action = f"{manifest.prefix}:{manifest.actions.get(name, name)}"
-    call.resource = manifest.arn(call)
-
-
 def throttle(call: Call) -> None:
     """Bound what runs at once, so that a storm ends in ThrottlingException and not in exhausted memory."""
     if call.platform.in_flight >= MAX_IN_FLIGHT:
@@ -34,8 +31,8 @@ def throttle(call: Call) -> None:
     call.admitted = True
 
 
-async def handle(call: Call) -> None:
-    """Run the handler, or refuse an operation that has none by name."""
+def handle(call: Call) -> Awaitable[dict[str, Any]]:
+    """Call the handler, or refuse an operation that has none by name."""
     if call.handler is None:
         raise Fault(
             "NotImplemented",
@@ -43,7 +40,7 @@ async def handle(call: Call) -> None:
             "`freehold services --missing` lists what is missing.",
             status=501,
         )
-    call.result = await call.handler(call, call.params)
+    return call.handler(call, call.params)
 
 
 def record(call: Call) -> None:
@@ -56,21 +53,15 @@ def record(call: Call) -> None:
         meters.add(call.account, call.region, "faults", 1.0, action=call.action, code=call.fault.code)
 
 
-CORE: tuple[Callable[[Call], Awaitable[None] | None], ...] = (validate, authorize, throttle, handle)
-"""Most steps are done when they return; one that has to wait returns what to wait for."""
-
-
 async def run(call: Call) -> dict[str, Any]:
     """The operation's result. Raises Fault. Whatever the outcome, the call is recorded."""
     try:
-        for step in CORE:
-            waiting = step(call)
-            if waiting is not None:
-                await waiting
+        validate(call)
+        throttle(call)
+        call.result = await handle(call)
+        return call.result
     except Fault as fault:
         call.fault = fault
         raise
     finally:
         record(call)
-    assert call.result is not None
-    return call.result

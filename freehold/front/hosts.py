@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from freehold.kit.http import Request
@@ -31,12 +32,16 @@ def door(request: Request, names: Container[str]) -> Door | None:
     """The application door a request means, or None when it is for an AWS endpoint."""
     if request.path.startswith("/_"):
         return _door_by_path(request.path, names)
-    host = request.host
-    labels = host.partition(":")[0].split(".")
+    labels = _labels(request.host)
     if len(labels) >= 3 and labels[1] in names:
         region = labels[2] if labels[2] != "localhost" and len(labels) >= 4 else None
         return Door(labels[1], labels[0], request.path or "/", "", region)
     return None
+
+
+@lru_cache(maxsize=1024)
+def _labels(host: str) -> list[str]:
+    return host.partition(":")[0].split(".")
 
 
 def _door_by_path(path: str, names: Container[str]) -> Door | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from freehold import wire
 from freehold.ports.manifest import Manifest
@@ -12,6 +12,15 @@ from freehold.ports.platform import Platform
 from freehold.wire.base import Operation, Service
 
 Handler = Callable[[Any, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Route(NamedTuple):
+    """Where a call goes."""
+
+    manifest: Manifest
+    action: str
+    """Its IAM action."""
+    handler: Handler | None
 
 
 class Offer:
@@ -27,6 +36,7 @@ class Offer:
         self._signing: dict[str, list[str]] = {}
         self._signed: dict[str, tuple[Service, ...]] = {}
         self._handlers: dict[tuple[str, str], Handler | None] = {}
+        self._routes: dict[Operation, Route] = {}
         for manifest in manifests:
             self.manifests[manifest.model] = manifest
             self._signing.setdefault(wire.signing_name(manifest.model), []).append(manifest.model)
@@ -47,6 +57,15 @@ class Offer:
             if names is None:
                 return self.services
             found = self._signed[signing_name or ""] = tuple(wire.load(name) for name in names)
+        return found
+
+    def route(self, model: str, operation: Operation) -> Route:
+        """Where calls of an operation of an offered service go."""
+        found = self._routes.get(operation)
+        if found is None:
+            manifest, name = self.manifests[model], operation.name
+            action = f"{manifest.prefix}:{manifest.actions.get(name, name)}"
+            found = self._routes[operation] = Route(manifest, action, self.handler(model, operation))
         return found
 
     def handler(self, model: str, operation: Operation) -> Handler | None:

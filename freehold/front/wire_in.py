@@ -25,7 +25,7 @@ def accept(exchange: Exchange) -> None:
         exchange.signature = sigv4.read_signature(request)
     except sigv4.AuthFailure as failure:
         exchange.unreadable = failure
-    signing_name = exchange.signature.service if exchange.signature else None
+    signing_name = exchange.signature.claims.service if exchange.signature else None
     if signing_name in (None, "s3") and (path := hosts.path_style(request)) is not None:
         request.raw_path = request.path
         request.path = path
@@ -54,7 +54,7 @@ async def _identify_form(exchange: Exchange) -> None:
 
 
 def _match(exchange: Exchange) -> Operation:
-    signing_name = exchange.signature.service if exchange.signature else None
+    signing_name = exchange.signature.claims.service if exchange.signature else None
     candidates = exchange.offer.signed_as(signing_name)
     match = exchange.match = wire.match(candidates, exchange.request, hint=signing_name)
     assert match.operation is not None
@@ -91,20 +91,23 @@ def parse(exchange: Exchange) -> None:
     """Turn the request into the operation's input and make the Call."""
     match, principal = exchange.match, exchange.principal
     assert match is not None and match.operation is not None and principal is not None
-    trace = exchange.request.headers.get("x-amzn-trace-id")
+    request, operation = exchange.request, match.operation
+    trace = request.headers.get("x-amzn-trace-id")
+    manifest, action, handler = exchange.offer.route(match.service.name, operation)
     exchange.call = Call(
-        platform=exchange.platform,
-        account=exchange.account,
-        region=exchange.region,
-        principal=principal,
-        request_id=exchange.request_id,
-        manifest=exchange.offer.manifests[match.service.name],
-        operation=match.operation,
-        params=wire.parse(match, exchange.request),
-        cause=Cause(trace) if trace else NO_CAUSE,
-        http=exchange.request,
-        match=match,
-        handler=exchange.offer.handler(match.service.name, match.operation),
+        exchange.platform,
+        exchange.account,
+        exchange.region,
+        principal,
+        exchange.request_id,
+        manifest,
+        operation,
+        wire.parse(match, request),
+        Cause(trace) if trace else NO_CAUSE,
+        action,
+        handler,
+        request,
+        match,
     )
 
 

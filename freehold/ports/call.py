@@ -43,16 +43,14 @@ class Call:
     params: dict[str, Any]
     cause: Cause = field(default_factory=Cause)
     action: str = ""
-    """IAM action of the call, e.g. "sqs:SendMessage"; set by the authorize step."""
-    resource: str = "*"
-    """ARN of the resource the call is about; set by the authorize step."""
+    """IAM action of the call, e.g. "sqs:SendMessage"."""
     handler: Callable[[Call, dict[str, Any]], Awaitable[dict[str, Any]]] | None = None
     """The function that handles the operation; None where Freehold has none."""
-    admitted: bool = False
-    """Set by the throttle step: the call counts as running until it is recorded."""
     http: Request | None = None
     """The HTTP request, absent on internal calls. For base URLs and S3's header subtleties, never for parameters."""
     match: Match | None = None
+    admitted: bool = False
+    """Set by the throttle step: the call counts as running until it is recorded."""
     result: dict[str, Any] | None = None
     fault: Fault | None = None
     response: Response | None = None
@@ -60,10 +58,17 @@ class Call:
     """HTTP status of the answer where it is not the model's (206 for a range of an object); 0 leaves it."""
     response_headers: dict[str, str] = field(default_factory=dict)
     """Headers that a handler adds to its response beyond the model's."""
+    once: bytes | None = None
+    """On internal calls that may be made again after a crash: where the answer is kept (ports/once.py)."""
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this call's account and region."""
         return arns.make(service, self.region, self.account, resource)
+
+    @property
+    def resource(self) -> str:
+        """ARN of the resource the call is about; "*" where it is about none."""
+        return self.manifest.arn(self)
 
     @property
     def base_url(self) -> str:

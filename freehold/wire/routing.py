@@ -16,6 +16,7 @@ from freehold.wire.protocols.query import form_pairs
 
 _FORM = "application/x-www-form-urlencoded"
 _REST = (REST_JSON, REST_XML)
+_JSON_TYPES = frozenset({"application/x-amz-json-1.0", "application/x-amz-json-1.1"})
 
 
 def match(services: Sequence[AnyService], request: Request, *, hint: str | None = None) -> Match:
@@ -50,6 +51,8 @@ class Router:
         self._queries = [s for s in known if QUERY in s.protocols or EC2 in s.protocols]
         self._rests = [s for s in known if s.protocols[0] in _REST]
         self._tries: dict[str, PathTrie] = {}
+        self._targets: dict[tuple[str, str], Match] = {}
+        """What the targets of JSON requests mean that were asked for before, by target and content type."""
         self._s3 = next((service for service in known if service.name == "s3"), None)
 
     def match(self, request: Request, hint: str | None) -> Match:
@@ -57,7 +60,8 @@ class Router:
         headers = request.headers
         target = headers.get("x-amz-target")
         if target is not None and hint != "s3":
-            return self._by_target_header(target, headers, hint)
+            content_type = headers.get("content-type", "")
+            return self._targets.get((target, content_type)) or self._by_target_header(target, content_type, hint)
         if headers.get("smithy-protocol") == "rpc-v2-cbor" and request.path.startswith("/service/"):
             return self._cbor(request, hint)
         signed = self._by_signing.get(hint) if hint is not None else None
@@ -78,10 +82,9 @@ class Router:
 
     # --- JSON and CBOR
 
-    def _by_target_header(self, target: str, headers: dict[str, str], hint: str | None) -> Match:
+    def _by_target_header(self, target: str, content_type: str, hint: str | None) -> Match:
         prefix, _, name = target.rpartition(".")
         service = self._by_target.get(prefix)
-        content_type = headers.get("content-type", "")
         if service is None:
             version = "1.0" if content_type.startswith("application/x-amz-json-1.0") else "1.1"
             signed = self._by_signing.get(hint or "")
@@ -94,7 +97,10 @@ class Router:
         operation = service.operations.get(name)
         if operation is None or JSON not in service.protocols:
             raise _no_operation(service, JSON, name, version)
-        return Match(service, JSON, operation, version)
+        found = Match(service, JSON, operation, version)
+        if content_type in _JSON_TYPES:  # with anything behind them they are the client's, without end
+            self._targets[target, content_type] = found
+        return found
 
     def _cbor(self, request: Request, hint: str | None) -> Match:
         parts = request.path.split("/")

@@ -306,7 +306,7 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
     _check_time(signature, wall)
     _check_headers(request, signature)
     named = signature.payload
-    if named is not None and signature.service == "s3" and named not in _NAMED and not _HEX64.fullmatch(named):
+    if named is not None and signature.claims.service == "s3" and named not in _NAMED and not _HEX64.fullmatch(named):
         raise AuthFailure("payload", named=named[:128])
     payload = payload_of(request, signature, body_hash)
     text = string_to_sign(request, signature, payload)
@@ -351,7 +351,7 @@ def _check_time(signature: Signature, wall: float) -> None:
     signed = signature.seconds
     if signature.when[:8] != signature.claims.date:
         raise AuthFailure("scope-date", date=signature.claims.date, when=signature.when)
-    allowed = S3_SKEW if signature.service == "s3" else SKEW
+    allowed = S3_SKEW if signature.claims.service == "s3" else SKEW
     if signature.expires is not None:
         if wall > signed + signature.expires:
             raise AuthFailure(

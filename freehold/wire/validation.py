@@ -7,8 +7,8 @@ problems)`, which words what is wrong. Texts and their order (maximum, minimum, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, KeysView, Mapping
+from typing import Any, NamedTuple, cast
 
 from freehold.kit.faults import Fault
 from freehold.wire.base import Operation as AnyOperation
@@ -19,8 +19,17 @@ from freehold.wire.shapes import Shape
 
 Ok = Callable[[Any], bool]
 Explain = Callable[[Any, str, list[str]], None]
-Check = tuple[Ok, Explain]
 Constraint = tuple[Ok, str]
+
+
+class Check(NamedTuple):
+    """How to check a value of a shape."""
+
+    ok: Ok
+    explain: Explain
+    members: KeysView[str] | None = None
+    """Of a structure that asks for nothing: a value without any of these is fine, and needs no call."""
+
 
 _MAX_PROBLEMS = 10
 _MAX_SHOWN = 2048
@@ -32,7 +41,11 @@ def validate(operation: AnyOperation, params: dict[str, Any]) -> None:
     validator = operation.validator
     if validator is None:
         validator = operation.validator = _compile(cast(Operation, operation))
-    validator(params)
+    try:
+        validator(params)
+    except RecursionError:  # what a parser could just read
+        code = cast(Operation, operation).service.patch.validation.code
+        raise Fault(code, "Nesting is too deep", status=400) from None
 
 
 def _compile(operation: Operation) -> Callable[[dict[str, Any]], None]:
@@ -47,7 +60,7 @@ def _compile(operation: Operation) -> Callable[[dict[str, Any]], None]:
     check = _Compiler(operation.service, rules).structure(shape)
     if check is None:
         return lambda params: None
-    ok, explain = check
+    ok, explain, _ = check
 
     def run(params: dict[str, Any]) -> None:
         if ok(params):
@@ -133,7 +146,7 @@ class _Compiler:
         constraints = self.constraints(shape)
         if not constraints:
             return None
-        return _all_ok(constraints), self._explain_scalar(shape, constraints)
+        return Check(_all_ok(constraints), self._explain_scalar(shape, constraints))
 
     def constraints(self, shape: Shape) -> list[Constraint]:
         """What the shape itself demands, in the order in which AWS reports it."""
@@ -199,7 +212,7 @@ class _Compiler:
                 if check is not None and not check[0](item):
                     check[1](item, prefix + lower_camel(name), problems)
 
-        self.cache[key] = made = (ok, explain)
+        self.cache[key] = made = Check(ok, explain, None if required else members.keys())
         for name, member in shape.members.items():
             check = self.check(member) if not member.event_stream else None
             if check is not None:
@@ -249,7 +262,7 @@ class _Compiler:
                     _worded_inner(element_constraints, value, path, sensitive, "Member must satisfy constraint")
                 )
 
-        return ok, explain
+        return Check(ok, explain)
 
     def map(self, shape: Shape) -> Check | None:
         own, value_shape = self.constraints(shape), shape.value
@@ -262,11 +275,15 @@ class _Compiler:
         value_constraints = [] if complex_value else self.constraints(value_shape)
         sensitive = bool(shape.traits.get("sensitive") or value_shape.traits.get("sensitive"))
 
+        looked_at = inner.members if inner else None
+
         def ok(value: Any) -> bool:
             if not ok_own(value):
                 return False
-            for key, item in value.items():  # noqa: SIM110
-                if not (ok_key(key) and value_ok(item)):
+            for key, item in value.items():
+                if not ok_key(key):
+                    return False
+                if (looked_at is None or not looked_at.isdisjoint(item)) and not value_ok(item):
                     return False
             return True
 
@@ -283,7 +300,7 @@ class _Compiler:
                     _worded_inner(value_constraints, value, path, sensitive, "Map value must satisfy constraint")
                 )
 
-        return ok, explain
+        return Check(ok, explain)
 
 
 class _Schema(_Compiler):

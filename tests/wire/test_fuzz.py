@@ -167,7 +167,7 @@ DEEP = 100_000
     [
         ("dynamodb", "json", "PutItem", b'{"Item":{"a":' + b'{"L":[' * DEEP + b"]}" * DEEP + b"}}"),
         ("dynamodb", "json", "PutItem", b'{"Item":{"a":' + b'{"L":[' * 400 + b"]}" * 400 + b"}}"),
-        ("dynamodb", "json", "PutItem", b'{"Item":{"a":' + b'{"M":{"a":' * 300 + b"{}" + b"}}" * 300 + b"}}"),
+        ("dynamodb", "json", "PutItem", b'{"Item":{"a":' + b'{"M":{"a":' * 500 + b"{}" + b"}}" * 500 + b"}}"),
         ("lambda", "rest-json", "CreateFunction", b"[" * DEEP),
         ("s3", "rest-xml", "DeleteObjects", b"<a>" * DEEP),
         ("s3", "rest-xml", "DeleteObjects", b"<a>" + b"<b/>" * 300_000 + b"</a>"),

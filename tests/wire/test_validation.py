@@ -223,3 +223,12 @@ def test_a_long_value_is_refused_without_running_its_pattern() -> None:
     with pytest.raises(Fault):
         wire.validate(wire.load("lambda").operations["Invoke"], {"FunctionName": "a-" * 5_000_000})
     assert time.perf_counter() - begin < 1
+
+
+def test_what_nests_deeper_than_python_is_refused() -> None:
+    value: dict[str, Any] = {"S": "x"}
+    for _ in range(2_000):
+        value = {"M": {"a": value}}
+    with pytest.raises(Fault) as refused:
+        wire.validate(wire.load("dynamodb").operations["PutItem"], {"TableName": "table", "Item": {"a": value}})
+    assert (refused.value.code, refused.value.message) == ("ValidationException", "Nesting is too deep")

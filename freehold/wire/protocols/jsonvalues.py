@@ -138,7 +138,7 @@ def reader(shape: Shape, cache: Cache) -> Reader:
 
 def _structure_reader(shape: Shape, cache: Cache) -> Reader:
     members: dict[str, tuple[str, type | None, Reader]] = {}
-    plains: dict[str, type] = {}
+    plains = _plains(shape, cache)
 
     def read(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
@@ -158,11 +158,20 @@ def _structure_reader(shape: Shape, cache: Cache) -> Reader:
     cache["json-in", shape.name] = read
     for name, member in shape.members.items():
         if member.location is None:
-            wire_name, plain = member.wire_name or name, _PLAIN.get(member.type)
-            members[wire_name] = (name, plain, reader(member, cache))
-            if plain is not None and wire_name == name:
-                plains[name] = plain
+            members[member.wire_name or name] = (name, _PLAIN.get(member.type), reader(member, cache))
     return read
+
+
+def _plains(shape: Shape, cache: Cache) -> dict[str, type]:
+    """The members of a structure that are the same in JSON and in Python, and what they are."""
+    found: dict[str, type] | None = cache.get(("json-plain", shape.name))
+    if found is None:
+        found = cache["json-plain", shape.name] = {
+            name: _PLAIN[member.type]
+            for name, member in shape.members.items()
+            if member.location is None and member.type in _PLAIN and member.wire_name in (None, name)
+        }
+    return found
 
 
 def _not_a_structure(value: Any) -> Malformed:
@@ -198,17 +207,37 @@ def _wanted_list(value: Any) -> str:
 
 def _map_reader(shape: Shape, cache: Cache) -> Reader:
     value_shape = shape.value
-    read_item, plain = _null_as_empty(value_shape, reader(value_shape, cache)), _PLAIN.get(value_shape.type)
-    keep_null = value_shape.type == "structure"
+    read_item, plain = reader(value_shape, cache), _PLAIN.get(value_shape.type)
+    if value_shape.type == "structure" and not value_shape.document:
+        return _structures_reader(read_item, _plains(value_shape, cache))
 
     def read(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise _not_a_map(value)
         return {
-            key: item if type(item) is plain else read_item(item)
-            for key, item in value.items()
-            if item is not None or keep_null
+            key: item if type(item) is plain else read_item(item) for key, item in value.items() if item is not None
         }
+
+    return read
+
+
+def _structures_reader(read_item: Reader, plains: dict[str, type]) -> Reader:
+    """How to read a map of structures. Those with nothing to convert stay as they are, without a call for each: an item's
+    attributes are the hottest values there are."""
+
+    def read(value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise _not_a_map(value)
+        changed = {}
+        for key, item in value.items():
+            if type(item) is dict:
+                for name, inner in item.items():
+                    if plains.get(name) is not type(inner):
+                        break
+                else:
+                    continue
+            changed[key] = read_item({} if item is None else item)
+        return {**value, **changed} if changed else value
 
     return read
 

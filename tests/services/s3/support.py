@@ -54,7 +54,6 @@ class S3:
             manifest=MANIFEST, operation=self.model.operations[operation], params=params,
         )  # fmt: skip
         call.action = f"s3:{MANIFEST.actions.get(operation, operation)}"
-        call.resource = MANIFEST.arn(call)
         return call
 
     async def __call__(
