@@ -40,8 +40,7 @@ class InternalCalls:
         cause: Cause | None = None,
         once: bytes | None = None,
     ) -> dict[str, Any]:
-        manifest = self._offer.manifests.get(service)
-        if manifest is None:
+        if service not in self._offer.manifests:
             raise Fault("NotImplemented", f"Freehold does not implement the service {service}.", status=501)
         described = wire.load(service).operations.get(operation)
         if described is None:
@@ -56,11 +55,12 @@ class InternalCalls:
             region=region,
             principal=principal,
             request_id=self._platform.ids.uuid(),
-            manifest=manifest,
+            manifest=route.manifest,
             operation=described,
             params=wire.coerce(described, request),
             cause=Cause(cause.trace, cause.depth + 1),
-            handler=self._offer.handler(service, described),
+            action=route.action,
+            handler=route.handler,
             once=once,
         )
         return await core.run(call)
