@@ -21,14 +21,18 @@ from typing import Any
 from cluster import application, judge, report
 from cluster.client import Cluster
 from cluster.load import BATCH, Load
-from cluster.machines import PORT, POSTGRES_PORT, Blobs, Node, Postgres
+from cluster.machines import PORT, POSTGRES_PORT, Blobs, Node, Postgres, root_keys
 from cluster.network import Loopback, Namespaces, Network, why_no_namespaces
 
 HERE = Path(__file__).parent.parent / "bench"
 
 
 def main() -> None:
-    """Build the cluster, load it, break it, judge it."""
+    """Build the cluster, load it, break it, judge it; `rolling`: see cluster/rolling.py."""
+    if sys.argv[1:2] == ["rolling"]:
+        from cluster import rolling
+
+        rolling.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="./dev cluster", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how often every node is killed and cut off")
     parser.add_argument("--down", type=float, default=5.0, help="seconds that a node stays down or cut off")
@@ -77,8 +81,8 @@ class Run:
     def all(self) -> list[str]:
         """Everything; what was wrong."""
         self._build()
-        keys = self._root_keys()
-        boto = _boto(self.nodes[0].url, keys)
+        keys = root_keys(self.nodes)
+        boto = application.boto_at(self.nodes[0].url, keys)
         queues = application.deploy(boto)
         cluster = Cluster([node.url for node in self.nodes], keys)
         load = Load(cluster, queues, self._given.producers, self._given.pause, self._given.backlog)
@@ -108,15 +112,6 @@ class Run:
         for node in self.nodes:
             node.begin()
             say(f"{node.name} answers at {node.url} after {node.ready():.1f} s")
-
-    def _root_keys(self) -> tuple[str, str]:
-        """What the node that was started first shows once, a moment after it answers."""
-        for _ in range(100):
-            for node in self.nodes:
-                if (keys := node.root_keys()) is not None:
-                    return keys
-            time.sleep(0.1)
-        raise RuntimeError("no node told the root's credentials")
 
     def _break(self, began: float) -> None:
         given = self._given
@@ -213,20 +208,6 @@ class Run:
             self._blobs.stop()
         if self._postgres is not None:
             self._postgres.crash()
-
-
-def _boto(url: str, keys: tuple[str, str]) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    session = boto3.session.Session(keys[0], keys[1], region_name="us-east-1")
-    config = Config(retries={"total_max_attempts": 6, "mode": "standard"}, read_timeout=40)
-
-    def client(service: str, resource: bool = False) -> Any:
-        make: Any = session.resource if resource else session.client
-        return make(service, endpoint_url=url, config=config)
-
-    return client
 
 
 def say(what: str) -> None:

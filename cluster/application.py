@@ -88,6 +88,21 @@ def handler(event, context):
 """
 
 
+def boto_at(url: str, keys: tuple[str, str]) -> Any:
+    """What makes clients of a service: `boto("sqs")`."""
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.session.Session(keys[0], keys[1], region_name="us-east-1")
+    config = Config(retries={"total_max_attempts": 6, "mode": "standard"}, read_timeout=40)
+
+    def client(service: str, resource: bool = False) -> Any:
+        make: Any = session.resource if resource else session.client
+        return make(service, endpoint_url=url, config=config)
+
+    return client
+
+
 def deploy(boto: Any) -> dict[str, str]:
     """Make it all; `boto(service)` gives a boto3 client. The URLs of the queues."""
     role = boto("iam").create_role(

@@ -44,6 +44,8 @@ class Measured:
     """(monotonic seconds, seconds it took with all repetitions)."""
     repeated: list[tuple[float, str]] = field(default_factory=list)
     """(monotonic seconds, node and reason)."""
+    reopened: list[float] = field(default_factory=list)
+    """Monotonic seconds at which a connection that had been used was found closed: what any client sends again."""
 
 
 class Cluster:
@@ -102,7 +104,7 @@ class Client:
         while True:
             url = self._choose() if only is None else self._cluster.urls[only]
             try:
-                status, answer = self._once(url, service, method, path, headers, body)
+                status, answer = self._once(measured, url, service, method, path, headers, body)
                 if status < 300:
                     measured.answered.append((time.monotonic(), time.monotonic() - began))
                     return answer
@@ -144,7 +146,7 @@ class Client:
             connection.close()
 
     def _once(
-        self, url: str, service: str, method: str, path: str, headers: dict[str, str], body: bytes
+        self, measured: Measured, url: str, service: str, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, bytes]:
         where = urlsplit(url).netloc
         signed = sign(where, service, method, path, headers, body, self._cluster.keys)
@@ -161,7 +163,8 @@ class Client:
             self._forget(url)
             if not used:
                 raise
-            return self._once(url, service, method, path, headers, body)  # a server may close what was idle
+            measured.reopened.append(time.monotonic())
+            return self._once(measured, url, service, method, path, headers, body)  # a server may close what was idle
         found = answer.read()
         if answer.will_close:
             self._forget(url)

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.network import SUBNET, Network
@@ -125,6 +126,10 @@ class Node:
         directory.chmod(0o711)
         self.said = ""
         self.starts = 0
+        self.program = [sys.executable, "-m", "freehold"]
+        """What begins its command: a node can become another version."""
+        self.settings: dict[str, str] = {}
+        """Further variables of its environment."""
         self.process: subprocess.Popen[str] | None = None
         address, reached = network.way("", self.name, self.address, port)
         self.url = f"http://{address}:{reached}"
@@ -136,8 +141,9 @@ class Node:
             "FREEHOLD_BLOBS": self._blobs.place(self.name),
             "AWS_ACCESS_KEY_ID": seaweed_server.ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": seaweed_server.SECRET,
+            **self.settings,
         }
-        command = [*self._network.wrap(self.name), sys.executable, "-m", "freehold", "up", "--guarded"]
+        command = [*self._network.wrap(self.name), *self.program, "up", "--guarded"]
         command += ["--bind", self.address, "--port", str(self._port), "--data", str(self._directory / "data")]
         self.starts += 1
         log = (self._directory / "log").open("a")
@@ -199,3 +205,13 @@ class Node:
 
     def log(self) -> str:
         return (self._directory / "log").read_text()
+
+
+def root_keys(nodes: Sequence[Node]) -> tuple[str, str]:
+    """The root's credentials: what the node that was started first shows once, a moment after it answers."""
+    for _ in range(100):
+        for node in nodes:
+            if (keys := node.root_keys()) is not None:
+                return keys
+        time.sleep(0.1)
+    raise RuntimeError("no node told the root's credentials")

@@ -53,14 +53,17 @@ async def respond(platform: Platform, offer: Offer, request: Request, body: Body
 
 
 def _health(platform: Platform) -> Response:
-    """A node that cannot reach the store which it shares says so by its status: whoever balances load asks another one."""
-    in_touch = platform.duties.members.in_touch
+    """A node that is about to stop, or cannot reach the store which it shares, says so by its status: whoever balances load
+    asks another one."""
+    members = platform.duties.members
+    trouble = "" if members.in_touch else "out of touch with the store"
+    trouble = "about to stop" if members.leaving else trouble
     shown = {
-        "status": "ready" if in_touch else "out of touch with the store",
+        "status": trouble or "ready",
         "version": __version__,
         "guarded": platform.settings.guarded,
     }
-    return _json(shown, 200 if in_touch else 503)
+    return _json(shown, 503 if trouble else 200)
 
 
 async def _import(platform: Platform, request: Request, body: Body) -> Response:

@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     clock.add_argument("duration", nargs="?", help="how far: 90s, 15m, 2h, 1d, or 1d12h")
     clock.add_argument("--until-quiet", action="store_true", help="stop at the last due time within it (default 1d)")
     up.add_argument("--seed", type=int, help="make ids and jitter reproducible, for tests (default 0: unguessable)")
+    up.add_argument("--drain", type=int, help="seconds to go on serving when told to stop, while health says 503")
     commands.add_parser("env", help='print what points AWS tools here: eval "$(freehold env)"')
     services = commands.add_parser("services", help="list the operations that work")
     services.add_argument("--missing", action="store_true", help="list those that do not")

@@ -38,6 +38,7 @@ class Config:
     account: str = "000000000000"
     clock: str = "system"
     seed: int = 0
+    drain: int = 0
 
     def check(self) -> None:
         """Refuse what contradicts itself. Raises ConfigError."""
@@ -48,6 +49,8 @@ class Config:
             )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"The port must be between 0 and 65535, not {self.port}.")
+        if not 0 <= self.drain <= 3600:
+            raise ConfigError(f"The drain must be between 0 and 3600 seconds, not {self.drain}.")
         if not re.fullmatch(r"\d{12}", self.account, re.ASCII):
             raise ConfigError(f"The account must be 12 digits, not {self.account!r}.")
         if self.store and not self.store.startswith(("postgresql://", "postgres://")):

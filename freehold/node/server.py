@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import logging
@@ -110,12 +111,21 @@ async def _run(node: Node, sock: socket.socket, config: Config, settings: Settin
         await listener.start(sock)
         _announce(node, config, settings)
         await stop.wait()
+        await _drain(node, config.drain, hurry)
         node.leave()
         await listener.stop(hurry)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
         await node.close()
+
+
+async def _drain(node: Node, seconds: int, hurry: asyncio.Event) -> None:
+    """Go on serving, but tell who balances load to ask others: when it has noticed, nobody is turned away."""
+    if seconds:
+        node.platform.duties.members.leaving = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(hurry.wait(), seconds)
 
 
 def _announce(node: Node, config: Config, settings: Settings) -> None:

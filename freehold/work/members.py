@@ -76,6 +76,8 @@ class Members:
         self._others: dict[str, _Seen] = {}
         self._beaten = self._looked = clock.monotonic()
         self._joined = False
+        self.leaving = False
+        """This node serves, but is about to stop."""
         self.lapses = 0
         """How often this node was out of touch: what it held without a lease may be others' since then."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -116,6 +119,29 @@ def test_a_call_under_way_is_told_that_the_server_stops(tmp_path: Path) -> None:
     assert running.process.wait(20) == 0
     waiting.join()
     assert seen == [503]
+
+
+def test_a_server_that_drains_serves_on_while_its_health_sends_others_away(tmp_path: Path) -> None:
+    running = start(tmp_path / "data", "--drain", "600")
+    sqs = running.client("sqs")
+    assert health(running) == (200, "ready")
+    running.process.terminate()
+    deadline = time.monotonic() + 10
+    while health(running) != (503, "about to stop"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert sqs.create_queue(QueueName="late")["QueueUrl"], "it serves"
+    running.process.terminate()  # a second one does not wait
+    assert running.process.wait(20) == 0
+
+
+def health(running: Server) -> tuple[int, str]:
+    """What whoever balances load is told."""
+    try:
+        with urllib.request.urlopen(f"{running.url}/_freehold/health", timeout=5) as answer:
+            return answer.status, json.load(answer)["status"]
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, json.load(refusal)["status"]
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:
