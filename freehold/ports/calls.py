@@ -21,8 +21,12 @@ class Calls(Protocol):
         account: str,
         region: str,
         cause: Cause | None = None,
+        once: bytes | None = None,
     ) -> dict[str, Any]:
-        """`service` is botocore's name ("dynamodb"), `operation` the model's ("PutItem"). Raises the modelled Fault."""
+        """`service` is botocore's name ("dynamodb"), `operation` the model's ("PutItem"). Raises the modelled Fault.
+
+        `once`: the caller's own row for this very call, which may have been made before: see ports/once.py.
+        """
         ...
 
     def implements(self, service: str, operation: str) -> bool:

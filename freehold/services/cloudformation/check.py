@@ -21,6 +21,7 @@ _OF_STACKS: dict[str, Callable[[bytes], Any]] = {
     "g": state.decoder(Garbage),
     "e": state.decoder(Event),
     "j": msgspec.msgpack.Decoder(tuple[str, Any]).decode,
+    "o": msgspec.msgpack.Decoder(dict[str, Any]).decode,
     "c": state.decoder(ChangeSet),
 }
 _decode_stack = state.decoder(Stack)

@@ -88,8 +88,9 @@ class Context:
             if recorded == label:
                 self._note(request)
                 return dict(answer)
+        once = state.once_key(self.origin.keys, self.uid, self.logical_id, self._suffix, number, label)
         try:
-            answer = await self._ask(service, operation, **request)
+            answer = await self.origin.call_once(once, service, operation, request)
         except Fault as fault:
             found = await self._found(fault, service, operation, request)
             if found is None:

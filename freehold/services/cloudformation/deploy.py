@@ -274,7 +274,7 @@ async def _replace(op: Operation, kind: ResourceType, row: Resource, old: State,
         return await _fail(op, row, problem)
     row.pending = None
     if row.status == "UPDATE_FAILED":
-        await op.commit(rows=[row])
+        await op.commit(rows=[row], extra=lambda tx: state.clear_journal(tx, op.keys, op.uid, row.logical_id))
         return False
     return await _made(op, row, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
 

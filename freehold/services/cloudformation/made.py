@@ -1,8 +1,9 @@
 """What a create that was cut off by a crash had already made.
 
-Answers of finished calls are in the journal. The one call that was under way may have happened or not: it is made again,
-and where it answers that the thing exists, its answer is read back if the thing is this very resource's: it has the name
-that was generated for it, or the name which the template gives it and an age that says that it was made since.
+Answers of finished calls are in the journal. The one call that was under way may have happened or not: it is made again.
+An operation that chooses a fresh identifier answers as before (ports/once.py). Where another one answers that the thing
+exists, its answer is read back if the thing is this very resource's: it has the name that was generated for it, or the
+name which the template gives it and an age that says that it was made since.
 """
 
 from __future__ import annotations

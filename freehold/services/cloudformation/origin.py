@@ -34,8 +34,14 @@ class Origin:
 
     async def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
         """An AWS call as the principal. Raises Fault."""
+        return await self.call_once(None, service, operation, request)
+
+    async def call_once(
+        self, once: bytes | None, service: str, operation: str, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The same, whose answer is kept under a row of the caller's (ports/once.py)."""
         return await self.platform.calls.call(
-            service, operation, request, principal=self.principal, account=self.account, region=self.region
+            service, operation, request, principal=self.principal, account=self.account, region=self.region, once=once
         )
 
 

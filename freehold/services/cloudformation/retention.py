@@ -11,7 +11,7 @@ from freehold.store.limits import MAX_SCAN
 
 OWNER = "cloudformation"
 KEPT_MS = 90 * 24 * 3_600_000
-KINDS = ("t", "r", "g", "j", "c")
+KINDS = ("t", "r", "g", "j", "o", "c")
 
 
 def remember(tx: Tx, platform: Platform, keys: Keys, uid: str) -> None:

@@ -194,8 +194,15 @@ def put_journal(tx: Tx, keys: Keys, uid: str, logical_id: str, number: int, valu
     tx.put(keys.key("j", uid, logical_id, number), value)
 
 
+def once_key(keys: Keys, uid: str, logical_id: str, suffix: str, number: int, label: str) -> bytes:
+    """Where the operation that is called keeps its answer, in the transaction which does the work: the journal is written
+    only after it. `suffix` tells one attempt to create the resource from the next."""
+    return keys.key("o", uid, logical_id, suffix, number, label)
+
+
 def clear_journal(tx: Tx, keys: Keys, uid: str, logical_id: str) -> None:
     tx.clear(*keys.span("j", uid, logical_id))
+    tx.clear(*keys.span("o", uid, logical_id))
 
 
 # Events

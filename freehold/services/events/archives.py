@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.tuples import pack, unpack
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.rules.patterns import PatternError, eventbridge
 from freehold.services.events import archive_rows, rows
@@ -85,7 +86,7 @@ async def create_archive(call: Call, request: Request) -> Result:
         request.get("Description"),
     )
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> Result:
         if not rows.exists(tx, bus):
             raise no_bus(bus)
         if archive_rows.archive(tx, space, row.name) is not None:
@@ -93,9 +94,9 @@ async def create_archive(call: Call, request: Request) -> Result:
         archive_rows.put_archive(tx, space, row)
         rows.touch(tx, bus, None, token=token, now_ms=now_ms)
         _plan(tx, platform, space, row, now_ms)
+        return _answer(space, row)
 
-    await platform.store.transact(body)
-    return _answer(space, row)
+    return await once.transact(call, body)
 
 
 def _plan(tx: Tx, platform: Platform, space: Space, row: Archive, now_ms: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.events import compiled, rows
 from freehold.services.events.bus_policies import document_of
@@ -36,16 +37,16 @@ async def create_event_bus(call: Call, request: Request) -> Result:
     now_ms, token = call.platform.clock.now_ms(), call.platform.ids.hex(16)
     settings = _settings(request)
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> dict[str, Any]:
         if rows.exists(tx, bus):
             raise Fault("ResourceAlreadyExistsException", f"Event bus {name} already exists.")
         row = rows.fresh(now_ms)
         _set(row, settings)
         row.tags = tags_of(request)
         rows.touch(tx, bus, row, token=token, now_ms=now_ms)
+        return {"EventBusArn": bus.arn, **settings}
 
-    await call.platform.store.transact(body)
-    return {"EventBusArn": bus.arn, **settings}
+    return await once.transact(call, body)
 
 
 def _settings(request: Request) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.events import authorization, destination_rows
 from freehold.services.events.common import Request, Result, invalid, limit_of, start_of, token_of
@@ -153,14 +154,14 @@ async def create_connection(call: Call, request: Request) -> Result:
     _state(row, kind, now_s)
     id = ids.uuid()
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> Result:
         if destination_rows.connection(tx, call.account, call.region, name) is not None:
             raise Fault("ResourceAlreadyExistsException", f"Connection {name} already exists.")
         destination_rows.put_connection(tx, call.account, call.region, row)
         _authorize_later(tx, call, row, id)
+        return _answer(call, row)
 
-    await call.platform.store.transact(body)
-    return _answer(call, row)
+    return await once.transact(call, body)
 
 
 async def update_connection(call: Call, request: Request) -> Result:

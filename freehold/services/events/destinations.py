@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from freehold.kit.faults import Fault
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.events import destination_rows
 from freehold.services.events.common import Request, Result, limit_of, start_of, token_of
@@ -73,7 +74,7 @@ async def create_api_destination(call: Call, request: Request) -> Result:
         destination_rows.put_destination(tx, call.account, call.region, row)
         return _answer(tx, call, row)
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 async def update_api_destination(call: Call, request: Request) -> Result:

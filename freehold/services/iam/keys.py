@@ -6,6 +6,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault
 from freehold.kit.ids import BASE32, BASE62
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.iam import state
 from freehold.services.iam.model import MAX_KEYS_PER_USER, AccessKey, User
@@ -29,7 +30,7 @@ async def create_access_key(call: Call, request: Request) -> Request:
     ids, now = call.platform.ids, call.platform.clock.now()
     key_id, secret = "AKIA" + ids.letters(16, BASE32), ids.secret(40, BASE62 + "/+")
 
-    def body(tx: Tx) -> AccessKey:
+    def body(tx: Tx) -> Request:
         user = state.require(tx, User, call.account, name)
         if len(user.keys) >= MAX_KEYS_PER_USER:
             raise Fault("LimitExceeded", f"Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS_PER_USER}")
@@ -45,10 +46,9 @@ async def create_access_key(call: Call, request: Request) -> Request:
         user.keys.append(key_id)
         state.save(tx, call.account, user)
         state.save_key(tx, record)
-        return record
+        return {"AccessKey": _metadata(record) | {"SecretAccessKey": record.secret}}
 
-    record = await call.platform.store.transact(body)
-    return {"AccessKey": _metadata(record) | {"SecretAccessKey": record.secret}}
+    return await once.transact(call, body)
 
 
 def _metadata(record: AccessKey) -> Request:

@@ -6,6 +6,7 @@ from typing import Any
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.ids import ALNUM_UPPER
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.iam import managed, paging, state
 from freehold.services.iam.model import (
@@ -97,8 +98,12 @@ async def create_policy(call: Call, request: Request) -> Request:
         versions={"v1": PolicyVersion(_document(request["PolicyDocument"]), now)},
         tags={tag["Key"]: tag["Value"] for tag in request.get("Tags", [])},
     )
-    await call.platform.store.transact(lambda tx: state.create(tx, call.account, policy))
-    return {"Policy": _described(policy)}
+
+    def body(tx: Tx) -> Request:
+        state.create(tx, call.account, policy)
+        return {"Policy": _described(policy)}
+
+    return await once.transact(call, body)
 
 
 async def get_policy(call: Call, request: Request) -> Request:

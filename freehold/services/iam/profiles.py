@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from freehold.kit.faults import Fault
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.iam import entities, paging, state
 from freehold.services.iam.model import Group, Policy, Profile, Role, User, listed_tags
@@ -33,9 +34,9 @@ async def create_instance_profile(call: Call, request: Request) -> Request:
 
     def body(tx: Tx) -> Request:
         state.create(tx, call.account, profile)
-        return _described(tx, call.account, profile)
+        return {"InstanceProfile": _described(tx, call.account, profile)}
 
-    return {"InstanceProfile": await call.platform.store.transact(body)}
+    return await once.transact(call, body)
 
 
 async def get_instance_profile(call: Call, request: Request) -> Request:

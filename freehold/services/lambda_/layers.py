@@ -10,6 +10,7 @@ import msgspec
 
 from freehold.kit.faults import Fault
 from freehold.kit.numerals import whole
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.lambda_ import access, checks, packages, rows, state
 from freehold.services.lambda_.download import code_url
@@ -72,7 +73,7 @@ async def publish_layer_version(call: Call, request: dict[str, Any]) -> dict[str
     created = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
     keys = Keys(call.account, call.region)
 
-    def body(tx: Tx) -> LayerVersion:
+    def body(tx: Tx) -> dict[str, Any]:
         number = (rows.numbers.get(tx, keys.layer_number(name.name)) or 0) + 1
         layer = LayerVersion(
             name=name.name,
@@ -89,9 +90,9 @@ async def publish_layer_version(call: Call, request: dict[str, Any]) -> dict[str
         packages.hold(tx, call.platform.blobs, upload)
         rows.numbers.put(tx, keys.layer_number(name.name), number)
         rows.layer_versions.put(tx, keys.layer(name.name, number), layer)
-        return layer
+        return {"layer": msgspec.to_builtins(layer)}
 
-    layer = await call.platform.store.transact(body)
+    layer = msgspec.convert((await once.transact(call, body))["layer"], LayerVersion)
     return await _with_content(call, name._replace(version=layer.number), layer)
 
 

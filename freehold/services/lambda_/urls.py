@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from freehold.kit.clock import iso8601
 from freehold.kit.faults import Fault
 from freehold.kit.ids import ALNUM_LOWER
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.lambda_ import rows, state
 from freehold.services.lambda_.model import FunctionUrl
@@ -90,7 +91,10 @@ async def create_function_url_config(call: Call, request: dict[str, Any]) -> dic
     )
     keys = state.keys_of(name)
 
-    def body(tx: Tx) -> None:
+    shown = show(url, call)
+    del shown["LastModifiedTime"]
+
+    def body(tx: Tx) -> dict[str, Any]:
         state.require_version(tx, name)
         if rows.urls.get(tx, keys.url(name.name, name.qualifier)) is not None:
             raise Fault(
@@ -101,11 +105,9 @@ async def create_function_url_config(call: Call, request: dict[str, Any]) -> dic
             )
         rows.urls.put(tx, keys.url(name.name, name.qualifier), url)
         rows.url_owners.put(tx, rows.url_owner_key(url.id), (name.account, name.region, name.name, name.qualifier))
+        return shown
 
-    await call.platform.store.transact(body)
-    shown = show(url, call)
-    del shown["LastModifiedTime"]
-    return shown
+    return await once.transact(call, body)
 
 
 def _require(tx: ReadTx, name: FunctionName) -> FunctionUrl:

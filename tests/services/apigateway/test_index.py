@@ -15,7 +15,9 @@ from tests.support import Ids, manual_clock, memory_store
 def test_nothing_of_a_deleted_api_stays_in_memory() -> None:
     async def main() -> None:
         platform: Any = SimpleNamespace(store=memory_store(), clock=manual_clock(), ids=Ids(1), own={})
-        call: Any = SimpleNamespace(platform=platform, account="0" * 12, region="us-east-1", base_url="http://here")
+        call: Any = SimpleNamespace(
+            platform=platform, account="0" * 12, region="us-east-1", base_url="http://here", once=None
+        )
         http = (await http_apis.create_api(call, {"Name": "a", "ProtocolType": "HTTP"}))["ApiId"]
         rest = (await rest_apis.create_rest_api(call, {"name": "b"}))["id"]
         for api in (http, rest):

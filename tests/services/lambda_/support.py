@@ -189,7 +189,9 @@ class World:
             await self.platform.store.close()
         self._directory.cleanup()
 
-    async def __call__(self, operation: str, *, account: str = ACCOUNT, **request: Any) -> dict[str, Any]:
+    async def __call__(
+        self, operation: str, *, account: str = ACCOUNT, once: bytes | None = None, **request: Any
+    ) -> dict[str, Any]:
         model = wire.load("lambda").operations[operation]
         call = Call(
             platform=self.platform,
@@ -202,6 +204,7 @@ class World:
             params=request,
             cause=Cause(),
             http=self.host,
+            once=once,
         )
         for module in service.MANIFEST.handlers:
             handler = getattr(module, model.snake_name, None)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.apigateway import index
 from freehold.services.apigateway.http import state
@@ -61,14 +62,14 @@ async def create_api(call: Call, request: Request) -> Shape:
         raise bad("Target is required when RouteKey is specified")
     deployment = new_id(call, 6)
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> Shape:
         state.create(tx, where, fresh)
         if stage is not None:
             state.put_stage(tx, where, fresh.api["ApiId"], stage)
             state.edit(tx, where, fresh.api["ApiId"], lambda d: {}, deployment, fresh.api["CreatedDate"])
+        return described(call, fresh)
 
-    await call.platform.store.transact(body)
-    return described(call, fresh)
+    return await once.transact(call, body)
 
 
 def _quick_create(call: Call, fresh: Draft, request: Request) -> Shape:

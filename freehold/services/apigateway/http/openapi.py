@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from freehold.kit.faults import not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.rules.http_routes import DEFAULT
 from freehold.services.apigateway import definitions
@@ -216,8 +217,12 @@ async def import_api(call: Call, request: Request) -> Shape:
     fresh.api.pop("Name", None)
     build(parse(request["Body"]), fresh, lambda: new_id(call))
     where = space(call)
-    await call.platform.store.transact(lambda tx: state.create(tx, where, fresh))
-    return apis.described(call, fresh)
+
+    def body(tx: Tx) -> Shape:
+        state.create(tx, where, fresh)
+        return apis.described(call, fresh)
+
+    return await once.transact(call, body)
 
 
 async def reimport_api(call: Call, request: Request) -> Shape:

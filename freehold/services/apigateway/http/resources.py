@@ -87,6 +87,7 @@ async def _create_api(ctx: ResourceContext, properties: Properties) -> Physical:
         made = await ctx.call(API, "CreateApi", Name=properties.get("Name", ctx.logical_id), Tags=tags, **asked)
     else:
         made = await ctx.call(API, "ImportApi", Body=body, **_import(properties))
+        ctx.made(made["ApiId"])
         changes = _kept(
             properties, ("Name", "Description", "CorsConfiguration", "DisableExecuteApiEndpoint", "Version")
         )

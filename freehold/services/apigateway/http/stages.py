@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from freehold.kit import arns
 from freehold.kit.faults import Fault, not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.apigateway import access_log
 from freehold.services.apigateway.http import state
@@ -67,7 +68,7 @@ async def create_stage(call: Call, request: Request) -> Shape:
             raise Fault("ConflictException", "Stage already exists")
         return _write(tx, where, api_id, stage, deployment_id, now)
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 def _write(tx: Tx, where: state.Space, api_id: str, stage: Shape, deployment_id: str, now: float) -> Shape:
@@ -132,7 +133,7 @@ async def _edit(
         state.put_stage(tx, where, api_id, stage)
         return stage
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 async def delete_stage(call: Call, request: Request) -> Shape:
@@ -162,7 +163,7 @@ async def create_deployment(call: Call, request: Request) -> Shape:
     now, where, api_id = call.platform.clock.now(), space(call), request["ApiId"]
     shape = state.deployed(new_id(call, 6), now, request.get("Description"))
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> Shape:
         draft = state.find(tx, where, api_id)
         _deployable(draft)
         state.put_deployment(tx, where, api_id, Deployment(shape, draft.routable()))
@@ -173,9 +174,9 @@ async def create_deployment(call: Call, request: Request) -> Shape:
             stage["DeploymentId"] = shape["DeploymentId"]
             stage["LastUpdatedDate"] = now
             state.put_stage(tx, where, api_id, stage)
+        return shape
 
-    await call.platform.store.transact(body)
-    return shape
+    return await once.transact(call, body)
 
 
 def _deployable(draft: Draft) -> None:
@@ -206,7 +207,7 @@ async def update_deployment(call: Call, request: Request) -> Shape:
         state.put_deployment(tx, space(call), request["ApiId"], deployment)
         return deployment.shape
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 async def delete_deployment(call: Call, request: Request) -> Shape:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from freehold.kit.faults import Fault, not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.rules.resource_policies import PolicyError, compile_policy
 from freehold.services.apigateway import index
@@ -89,8 +90,12 @@ async def create_rest_api(call: Call, request: Request) -> Shape:
         fresh.api["endpointConfiguration"] |= request["endpointConfiguration"]
     check(fresh.api)
     where = space(call)
-    await call.platform.store.transact(lambda tx: state.create(tx, where, fresh))
-    return described(fresh)
+
+    def body(tx: Tx) -> Shape:
+        state.create(tx, where, fresh)
+        return described(fresh)
+
+    return await once.transact(call, body)
 
 
 async def get_rest_api(call: Call, request: Request) -> Shape:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from freehold.kit.faults import Fault, not_implemented
 from freehold.kit.ids import ALNUM_LOWER
 from freehold.kit.numerals import whole
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.apigateway.rest import state
 from freehold.services.apigateway.rest.state import Draft, Shape, Space
@@ -39,7 +40,7 @@ async def edit(call: Call, request: Request, change: Callable[[Draft], Shape]) -
     def body(tx: Tx) -> Shape:
         return state.edit(tx, where, request["restApiId"], change)
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 def paged(request: Request, shapes: Sequence[Shape], *, default: int = DEFAULT_LIMIT) -> Shape:

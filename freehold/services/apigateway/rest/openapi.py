@@ -11,12 +11,14 @@ from typing import Any
 import orjson
 
 from freehold.kit.faults import not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.apigateway import definitions
 from freehold.services.apigateway.rest import apis, authorizers, gateway_responses, models, state, tree
 from freehold.services.apigateway.rest.common import Request, bad, edit, new_id, space
 from freehold.services.apigateway.rest.operations import METHODS, Reader, X
 from freehold.services.apigateway.rest.state import Draft, Shape
+from freehold.store.base import Tx
 
 TOP_LEVEL = {
     f"{X}api-key-source",
@@ -155,8 +157,12 @@ async def import_rest_api(call: Call, request: Request) -> Shape:
     fresh = build(call, document)
     fresh.api |= _check_parameters(request, document, "ImportRestApi")
     where = space(call)
-    await call.platform.store.transact(lambda tx: state.create(tx, where, fresh))
-    return apis.described(fresh)
+
+    def body(tx: Tx) -> Shape:
+        state.create(tx, where, fresh)
+        return apis.described(fresh)
+
+    return await once.transact(call, body)
 
 
 async def _bytes(body: Any) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freehold.kit import arns
 from freehold.kit.faults import Fault, not_implemented
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.apigateway import access_log
 from freehold.services.apigateway.rest import state
@@ -121,7 +122,7 @@ async def create_deployment(call: Call, request: Request) -> Shape:
             state.put_stage(tx, where, api_id, stage)
         return shape
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 def _described(deployment: Deployment, request: Request) -> Shape:
@@ -158,7 +159,7 @@ async def update_deployment(call: Call, request: Request) -> Shape:
         state.put_deployment(tx, space(call), request["restApiId"], deployment)
         return deployment.shape
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 async def delete_deployment(call: Call, request: Request) -> Shape:
@@ -185,7 +186,7 @@ async def create_stage(call: Call, request: Request) -> Shape:
         state.put_stage(tx, where, api_id, stage)
         return stage
 
-    return await call.platform.store.transact(body)
+    return await once.transact(call, body)
 
 
 def described(stage: Shape) -> Shape:
@@ -291,7 +292,7 @@ async def update_stage(call: Call, request: Request) -> Shape:
         state.put_stage(tx, where, api_id, stage)
         return stage
 
-    return described(await call.platform.store.transact(body))
+    return described(await once.transact(call, body))
 
 
 async def delete_stage(call: Call, request: Request) -> Shape:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from freehold.kit.faults import Fault
+from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.lambda_ import checks as common
 from freehold.services.lambda_ import paging, state
@@ -65,13 +66,13 @@ async def create_event_source_mapping(call: Call, request: dict[str, Any]) -> di
     )
     checks.settings(mapping, request)
 
-    def body(tx: Tx) -> None:
+    def body(tx: Tx) -> dict[str, Any]:
         _fits(call, tx, name, mapping)
         rows.claim(tx, mapping)
         rows.change(tx, mapping)
+        return mapping.describe()
 
-    await platform.store.transact(body)
-    return mapping.describe()
+    return await once.transact(call, body)
 
 
 async def get_event_source_mapping(call: Call, request: dict[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,7 @@ async def _create_api(ctx: ResourceContext, properties: Properties) -> Physical:
         made = await ctx.call(API, "CreateRestApi", name=properties.get("Name", ctx.logical_id))
     else:
         made = await ctx.call(API, "ImportRestApi", body=body, **_import(properties))
+    ctx.made(made["id"])
     operations = _patches(properties, {}, made.get("binaryMediaTypes", []))
     if operations:
         await ctx.call(API, "UpdateRestApi", restApiId=made["id"], patchOperations=operations)
