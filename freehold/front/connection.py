@@ -12,7 +12,8 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import NamedTuple, cast
+from dataclasses import dataclass
+from typing import cast
 
 import httptools
 
@@ -32,7 +33,8 @@ Application = Callable[[Request, Body], Awaitable[Response]]
 _BODILESS = frozenset({204, 304})
 
 
-class Asked(NamedTuple):
+@dataclass(slots=True)
+class Asked:
     """A request whose turn has come or will come."""
 
     request: Request

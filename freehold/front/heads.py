@@ -15,15 +15,19 @@ _names: dict[bytes, str] = {}
 _prefixes: dict[str, str] = {}
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding"})
 """How a connection goes on and a body travels is decided here."""
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
 
 
 def as_text(raw: RawHeaders) -> dict[str, str]:
     """Values by lower-case name; those of one name joined by a comma."""
+    headers = {_names.get(name) or _name(name): value.decode("latin-1") for name, value in raw}
+    return headers if len(headers) == len(raw) else _joined(raw)
+
+
+def _joined(raw: RawHeaders) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
-        key = _names.get(name) or _name(name)
-        text = value.decode("latin-1")
+        key, text = _name(name), value.decode("latin-1")
         headers[key] = f"{headers[key]},{text}" if key in headers else text
     return headers
 
@@ -51,28 +55,27 @@ def begin(
 
     Raises ValueError for a header with a line break: values may be a user's, and never begin a line of their own.
     """
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", "date: ", date, "\r\n"]
+    head = f"{_STATUS_LINES.get(status) or f'HTTP/1.1 {status} '}\r\ndate: {date}\r\n"
     count = 3
     for name, value in headers:
         prefix = _prefixes.get(name)
         if prefix is None:
             prefix = _prefix(name)
         if prefix:
-            lines += (prefix, value, "\r\n")
+            head += f"{prefix}{value}\r\n"
             count += 1
         elif name.lower() == "connection" and "close" in value.lower():
             keep = False
     if length is not None:
-        lines.append(f"content-length: {length}\r\n")
+        head += f"content-length: {length}\r\n"
         count += 1
     if chunked:
-        lines.append("transfer-encoding: chunked\r\n")
+        head += "transfer-encoding: chunked\r\n"
         count += 1
     if not keep:
-        lines.append("connection: close\r\n")
+        head += "connection: close\r\n"
         count += 1
-    lines.append("\r\n")
-    head = "".join(lines)
+    head += "\r\n"
     if head.count("\n") != count or head.count("\r") != count or "\0" in head:
         raise ValueError("a header with a line break")
     return head.encode("latin-1"), keep
