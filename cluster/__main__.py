@@ -7,6 +7,7 @@ concurrency was exceeded, an object was not what was acknowledged, or a node end
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shutil
 import signal
@@ -28,11 +29,9 @@ HERE = Path(__file__).parent.parent / "bench"
 
 
 def main() -> None:
-    """Build the cluster, load it, break it, judge it; `rolling`: see cluster/rolling.py."""
-    if sys.argv[1:2] == ["rolling"]:
-        from cluster import rolling
-
-        rolling.main(sys.argv[2:])
+    """Build the cluster, load it, break it, judge it; `rolling` and `failover` are modules of their own."""
+    if sys.argv[1:2] in (["rolling"], ["failover"]):
+        importlib.import_module(f"cluster.{sys.argv[1]}").main(sys.argv[2:])  # and exits
     parser = argparse.ArgumentParser(prog="./dev cluster", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how often every node is killed and cut off")
     parser.add_argument("--down", type=float, default=5.0, help="seconds that a node stays down or cut off")

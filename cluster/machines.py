@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from cluster.network import SUBNET, Network
 from freehold.node.config import bare_environment
@@ -107,11 +108,19 @@ class Blobs:
             self._server.stop()
 
 
+class Database(Protocol):
+    """Where the nodes keep their state."""
+
+    def url(self, source: str) -> str:
+        """The store's URL as `source` sees it."""
+        ...
+
+
 class Node:
     """A Freehold. Its data directory outlives its processes, as a host's disk does."""
 
     def __init__(
-        self, number: int, network: Network, postgres: Postgres, blobs: Blobs, directory: Path, port: int
+        self, number: int, network: Network, postgres: Database, blobs: Blobs, directory: Path, port: int
     ) -> None:
         self.name = f"n{number}"
         self._network, self._postgres, self._blobs, self._directory, self._port = (
