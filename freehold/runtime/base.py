@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,8 @@ class FunctionSpec:
     """Which platform events a JSON log keeps (DEBUG, INFO, WARN)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """One event for one instance. `deadline` is monotonic seconds; the function sees it as wall milliseconds."""
+class Invocation(Struct, frozen=True):
+    """One event for one instance."""
 
     request_id: str
     payload: bytes
@@ -62,8 +63,7 @@ class Invocation:
     """The caller wants the response as it is produced."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """How an invocation ended.
 
     `function_error` is None, or "Unhandled" (as AWS names errors of code, timeouts and exits in X-Amz-Function-Error);
@@ -144,7 +144,7 @@ class FunctionRuntime(Protocol):
 
     async def start(self) -> None: ...
 
-    async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+    def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Awaitable[Outcome]:
         """Run one invocation on a warm instance or on a new one. Raises Throttled, RuntimeUnavailable."""
         ...
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from freehold.runtime.crew import Crew
 
 _MOMENT = 0.015
+_SOON = 1.0
+"""Seconds: the watch looks at whatever runs more often than that, and Lambda's timeouts are no shorter."""
 _BURST = 0.25
 """Seconds after its initialization from which an instance has its share of a core and no more: what a first invocation
 sets up by itself (an SDK client takes 50 ms of a core) would take seconds at the share of a small function."""
@@ -26,13 +28,15 @@ sets up by itself (an SDK client takes 50 ms of a core) would take seconds at th
 class _Running:
     """The invocation under way."""
 
-    __slots__ = ("deadline", "future", "init_ms", "invocation", "outcome", "started", "stream")
+    __slots__ = ("deadline", "future", "init_ms", "invocation", "outcome", "sent", "started", "stream")
 
     def __init__(self, invocation: Invocation, future: asyncio.Future[Outcome], started: float, init_ms: float | None):
         self.invocation = invocation
         self.future = future
         self.started = started
         self.init_ms = init_ms
+        self.sent = False
+        """The runtime has got it, and its timeout counts."""
         self.deadline: asyncio.TimerHandle | None = None
         self.stream: ResponseStream | None = None
         self.outcome: Outcome | None = None
@@ -43,6 +47,9 @@ class Instance(Process):
 
     def __init__(self, crew: Crew, spec: FunctionSpec) -> None:
         super().__init__(crew, spec)
+        self._sink = crew.sink
+        self._monotonic = crew.clock.monotonic
+        self._wall = crew.clock.wall
         self.id = crew.ids.hex(32)
         day = iso8601(crew.clock.now(), millis=False)[:10].replace("-", "/")
         self.stream_name = f"{day}/[{spec.version}]{self.id}"
@@ -62,10 +69,10 @@ class Instance(Process):
     async def start(self) -> None:
         """Bring the process up to the point where user code loads. Raises StartFailed."""
         await self._bring_up(self)
-        self.crew.sink.init_started(self.spec, self.stream_name)
+        self._sink.init_started(self.spec, self.stream_name)
         for name in self.crew.launcher.extensions(self.spec):
             self._emit(b"[freehold] extension %b is not started: extensions are not implemented\n" % name.encode())
-        self._started = self.crew.clock.monotonic()
+        self._started = self._monotonic()
         self._release()
 
     async def loaded(self, seconds: float) -> bool:
@@ -91,23 +98,33 @@ class Instance(Process):
 
     def elapsed_ms(self) -> float:
         """Since user code began to load."""
-        return (self.crew.clock.monotonic() - self._started) * 1000
+        return (self._monotonic() - self._started) * 1000
 
     # ------------------------------------------------------------ invocations
 
     def dispatch(self, invocation: Invocation) -> asyncio.Future[Outcome]:
         """Give an idle instance an event. The future ends with the outcome, whatever becomes of the instance."""
         running = self._begin(invocation)
-        self._send(running, self.spec.timeout_s)
+        seconds = self.spec.timeout_s
+        self._send(running, seconds)
+        if seconds < _SOON:
+            running.deadline = self._loop.call_later(seconds, self._timed_out)
         return running.future
+
+    def mind_timeout(self) -> None:
+        """Arm the timeout of what has run for a while: most invocations end before anybody looks, and need no timer."""
+        running = self._running
+        if running is not None and running.deadline is None and running.sent:
+            left = self.spec.timeout_s - (self._monotonic() - running.started)
+            running.deadline = self._loop.call_later(max(0.0, left), self._timed_out)
 
     def _begin(self, invocation: Invocation) -> _Running:
         assert self._running is None
-        running = _Running(invocation, self._loop.create_future(), self.crew.clock.monotonic(), self.init_ms)
+        running = _Running(invocation, self._loop.create_future(), self._monotonic(), self.init_ms)
         self.init_ms = None
         self._running = running
         self.state = State.BUSY
-        self.crew.sink.invocation_started(self.spec, self.stream_name, invocation)
+        self._sink.invocation_started(self.spec, self.stream_name, invocation)
         return running
 
     def _send(self, running: _Running, seconds: float) -> None:
@@ -117,7 +134,7 @@ class Instance(Process):
             self.thaw()
         invocation = running.invocation
         connection.send_event(self._event_head(invocation, seconds), invocation.payload)
-        running.deadline = self._loop.call_later(seconds, self._timed_out)
+        running.sent = True
 
     def announce(self, invocation: Invocation) -> asyncio.Future[Outcome]:
         """Begin an invocation before the instance is initialized: initialization counts as part of it."""
@@ -128,7 +145,9 @@ class Instance(Process):
         running = self._running
         if running is not None:
             self.state = State.BUSY
-            self._send(running, max(0.001, self.spec.timeout_s - (self.crew.clock.monotonic() - running.started)))
+            left = max(0.001, self.spec.timeout_s - (self._monotonic() - running.started))
+            self._send(running, left)
+            running.deadline = self._loop.call_later(left, self._timed_out)
 
     def fail_announced(self, failure: Failure) -> None:
         """Initialization failed again: that is the outcome."""
@@ -136,15 +155,14 @@ class Instance(Process):
             self._end(failure)
 
     def _event_head(self, invocation: Invocation, timeout: float) -> bytes:
-        deadline = int((self.crew.clock.wall() + timeout) * 1000)
+        deadline = int((self._wall() + timeout) * 1000)
+        trace = f"Lambda-Runtime-Trace-Id: {_one_line(invocation.trace_header)}\r\n" if invocation.trace_header else ""
         lines = (
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
             f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
             f"Lambda-Runtime-Deadline-Ms: {deadline}\r\nLambda-Runtime-Invoked-Function-Arn: {invocation.arn}\r\n"
-            f"Content-Length: {len(invocation.payload)}\r\n"
+            f"Content-Length: {len(invocation.payload)}\r\n{trace}"
         )
-        if invocation.trace_header:
-            lines += f"Lambda-Runtime-Trace-Id: {_one_line(invocation.trace_header)}\r\n"
         if invocation.client_context:
             lines += f"Lambda-Runtime-Client-Context: {_one_line(invocation.client_context)}\r\n"
         if invocation.cognito_identity:
@@ -164,9 +182,9 @@ class Instance(Process):
         """The line that tells of a timeout."""
         if self._drain is not None:
             self._drain.finish()
-        moment = iso8601(self.crew.clock.wall())
+        moment = iso8601(self._wall())
         text = f"{moment} {invocation.request_id} Task timed out after {self.spec.timeout_s:.2f} seconds\n"
-        self.crew.sink.output(self.spec, self.stream_name, invocation.request_id, text.encode())
+        self._sink.output(self.spec, self.stream_name, invocation.request_id, text.encode())
 
     def _end(self, failure: Failure | None, payload: bytes = b"", content_type: str = "application/json") -> None:
         """The invocation is over: tell the sink and the caller."""
@@ -179,14 +197,14 @@ class Instance(Process):
         if failure is not None:
             payload = failure.payload(running.invocation.request_id)
         outcome = self._outcome(running, failure, payload, content_type)
-        self.crew.sink.invocation_ended(self.spec, self.stream_name, running.invocation, outcome)
+        self._sink.invocation_ended(self.spec, self.stream_name, running.invocation, outcome)
         if running.stream is not None:
             running.stream.end()
         elif not running.future.done():
             running.future.set_result(outcome)
 
     def _outcome(self, running: _Running, failure: Failure | None, payload: bytes, content_type: str) -> Outcome:
-        duration = (self.crew.clock.monotonic() - running.started) * 1000
+        duration = (self._monotonic() - running.started) * 1000
         if failure is not None and failure.timed_out:
             duration = self.spec.timeout_s * 1000
         outcome = running.outcome
@@ -290,7 +308,7 @@ class Instance(Process):
 
     def _emit(self, data: bytes) -> None:
         running = self._running
-        self.crew.sink.output(self.spec, self.stream_name, running.invocation.request_id if running else None, data)
+        self._sink.output(self.spec, self.stream_name, running.invocation.request_id if running else None, data)
 
     # ------------------------------------------------------------ states and the end
 
@@ -326,7 +344,7 @@ class Instance(Process):
         if self._drain is not None:
             self._drain.finish()
         text = f"{message}\n{failure.error_type}\n".encode()
-        self.crew.sink.output(self.spec, self.stream_name, invocation.request_id, LogEvent(text))
+        self._sink.output(self.spec, self.stream_name, invocation.request_id, LogEvent(text))
 
 
 def _one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The watch over instances: memory of busy ones, freezing and expiry of idle ones."""
+"""The watch over instances: memory and timeouts of busy ones, freezing and expiry of idle ones."""
 
 from __future__ import annotations
 
@@ -71,11 +71,16 @@ class Watch:
         if idle > self._idle_seconds:
             instance.kill()
         elif not instance.frozen and idle > FREEZE_AFTER:
-            instance.freeze()
+            with contextlib.suppress(OSError):  # its group may be gone already: that is no reason to end the watch
+                instance.freeze()
         return self._idle_seconds - idle
 
     def _mind_busy(self, instance: Instance, now: float) -> None:
         """What runs but for a moment is looked at every now and then, the rest every round."""
         thorough = self._round % _THOROUGH_EVERY == 0
-        if instance.pid and (thorough or instance.long_running(now)) and instance.exceeds_memory():
+        if instance.long_running(now):
+            instance.mind_timeout()
+        elif not thorough:
+            return
+        if instance.pid and instance.exceeds_memory():
             instance.kill_for_memory()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,8 @@ class Meters:
         self._store, self._clock, self._tasks = store, clock, tasks
         self._now_ms = clock.now_ms
         self._buckets: dict[tuple[object, ...], _Bucket] = {}
+        self._turn = 0
+        """How often `_buckets` was emptied."""
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = asyncio.Lock()
@@ -85,6 +88,14 @@ class Meters:
                 bucket.min = value
             return
         self._buckets[key] = _Bucket(1, value, value, value)
+        self._wake()
+
+    def tally(self, account: str, region: str, meters: Sequence[str], **dimensions: str) -> Tally:
+        """Meters that are always counted together: see Tally."""
+        return Tally(self, (account, region), meters, tuple(dimensions.items()))
+
+    def _wake(self) -> None:
+        """See to it that what was added is written."""
         if self._timer is None:
             try:
                 self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._ring)
@@ -105,6 +116,7 @@ class Meters:
         """Return when everything added before the call is in the store."""
         async with self._writing:
             added, self._buckets = self._buckets, {}
+            self._turn += 1
             rows = [(_key(key), bucket) for key, bucket in added.items()]
             for at in range(0, len(rows), _PAGE):
                 page = rows[at : at + _PAGE]
@@ -149,6 +161,46 @@ class Meters:
                 points += [_point(key, value) for key, value in rows]
                 low = rows[-1][0] + b"\x00"
         return sorted((p for p in points if start_ms <= p.start_ms < end_ms), key=lambda p: p.start_ms)
+
+
+class Tally:
+    """Several meters of one thing that are always counted together: what `Meters.add` does for each, at a third of its
+    cost. For hot paths on the event loop."""
+
+    __slots__ = ("_buckets", "_dimensions", "_meters", "_minute", "_names", "_owner", "_turn")
+
+    def __init__(
+        self, meters: Meters, owner: tuple[str, str], names: Sequence[str], dimensions: tuple[tuple[str, str], ...]
+    ) -> None:
+        self._meters, self._owner, self._names, self._dimensions = meters, owner, tuple(names), dimensions
+        self._buckets: list[_Bucket] = []
+        self._minute = self._turn = -1
+
+    def add(self, *values: float) -> None:
+        """Count a value of each meter, in the order in which they were named."""
+        meters = self._meters
+        minute = meters._now_ms() // MINUTE_MS
+        if minute != self._minute or meters._turn != self._turn:
+            self._open(minute)
+        for bucket, value in zip(self._buckets, values, strict=True):
+            bucket.count += 1
+            bucket.sum += value
+            if value > bucket.max:
+                bucket.max = value
+            if value < bucket.min:
+                bucket.min = value
+
+    def _open(self, minute: int) -> None:
+        """Find the buckets of this minute, or begin them: they are added to at once."""
+        meters, found = self._meters, []
+        for name in self._names:
+            key = (minute, *self._owner, name, *self._dimensions)
+            bucket = meters._buckets.get(key)
+            if bucket is None:
+                bucket = meters._buckets[key] = _Bucket(0, 0.0, math.inf, -math.inf)
+            found.append(bucket)
+        self._buckets, self._minute, self._turn = found, minute, meters._turn
+        meters._wake()
 
 
 def _key(key: tuple[object, ...]) -> bytes:

@@ -143,7 +143,7 @@ async def bench_in(directory: Path, **options: Any) -> AsyncIterator[Bench]:
     bench = Bench(directory, **options)
     await bench.pool.start()
     # Templates start when a test needs them: boto3's would cost every test half a second of somebody's processor.
-    bench.pool._require_crew().launcher.warm_up = _nothing  # type: ignore[method-assign]
+    bench.pool.crew().launcher.warm_up = _nothing  # type: ignore[method-assign]
     try:
         yield bench
     finally:

@@ -113,7 +113,7 @@ def test_a_killed_instance_ends_its_invocation_and_the_next_one_works(play: Play
     async def scenario(bench: Bench) -> None:
         spec = bench.function(source, timeout_s=20)
         assert await bench.result(spec, 0) == "done"
-        (instance,) = bench.pool._instances
+        (instance,) = bench.pool.instances
         sleeping = asyncio.ensure_future(bench.error(spec, 15))
         await asyncio.sleep(0.1)
         os.kill(instance.pid, 9)
@@ -129,7 +129,7 @@ def test_an_idle_instance_that_is_killed_is_not_used_again(play: Play) -> None:
     async def scenario(bench: Bench) -> None:
         spec = bench.function(_QUICK)
         await bench.result(spec, 1)
-        (instance,) = bench.pool._instances
+        (instance,) = bench.pool.instances
         os.kill(instance.pid, 9)
         await instance.gone()
         assert await bench.result(spec, 2) == 2

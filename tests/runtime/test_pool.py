@@ -134,11 +134,11 @@ def handler(event, context):
     async def scenario(bench: Bench) -> None:
         spec = bench.function(source, memory_mb=1769)
         await bench.result(spec)
-        (instance,) = bench.pool._instances
+        (instance,) = bench.pool.instances
         await asyncio.sleep(0.6)
         assert await bench.result(spec) > 0.3, "the function's threads stood still while it was idle"
         await asyncio.sleep(1.6)
-        assert not bench.pool._instances
+        assert not bench.pool.instances
         await instance.gone()
         with pytest.raises(ProcessLookupError):
             os.kill(instance.pid, 0)
@@ -153,7 +153,7 @@ def test_an_instance_that_is_roused_thaws_and_freezes_again_when_nothing_comes(p
         spec = bench.function(ECHO)
         bench.pool.rouse(spec)  # no instance yet: nothing to thaw
         await bench.result(spec, 1)
-        (instance,) = bench.pool._instances
+        (instance,) = bench.pool.instances
         await asyncio.sleep(0.4)
         assert instance.frozen
         bench.pool.rouse(spec)
@@ -173,7 +173,7 @@ def test_a_template_that_dies_is_replaced(play: Play) -> None:
     async def scenario(bench: Bench) -> None:
         spec = bench.function(SLEEP, timeout_s=10)
         await bench.result(spec, 0)
-        launcher = bench.pool._require_crew().launcher
+        launcher = bench.pool.crew().launcher
         if launcher.mode != "zygote":
             pytest.skip("no templates on this host")
         busy = asyncio.ensure_future(bench.error(spec, 5))
@@ -214,7 +214,7 @@ def test_a_caller_who_gives_up_does_not_lose_the_instance(play: Play) -> None:
 
 def test_init_that_takes_too_long_continues_in_the_invocation(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """Init is limited to 10 s; then it begins again under the function's own timeout."""
-    monkeypatch.setattr("freehold.runtime.pool.INIT_SECONDS", 0.3)
+    monkeypatch.setattr("freehold.runtime.pool.starts.INIT_SECONDS", 0.3)
 
     async def scenario(bench: Bench) -> None:
         source = "import time\ntime.sleep(0.6)\n" + ECHO
@@ -235,8 +235,8 @@ def test_nothing_remains_after_close(play: Play, directory: Path) -> None:
     async def scenario(bench: Bench) -> None:
         spec = bench.function(SLEEP)
         await asyncio.gather(*[bench.result(spec, 0.1) for _ in range(3)])
-        pids.extend(one.pid for one in bench.pool._instances)
-        pids.extend(bench.pool._require_crew().launcher.template_pids().values())
+        pids.extend(one.pid for one in bench.pool.instances)
+        pids.extend(bench.pool.crew().launcher.template_pids().values())
 
     play(scenario)
     deadline = time.monotonic() + 2
@@ -259,7 +259,7 @@ async def main():
     async with bench_in(Path({str(directory / "first")!r})) as bench:
         spec = bench.function("def handler(e, c): return 1\\n")
         await bench.result(spec)
-        print(os.getpid(), *[one.pid for one in bench.pool._instances], flush=True)
+        print(os.getpid(), *[one.pid for one in bench.pool.instances], flush=True)
         os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
@@ -294,7 +294,7 @@ def test_weaker_ways_where_the_host_refuses(play: Play, weaker: int, monkeypatch
     """Templates refused: a bubblewrap per instance. That refused too: a plain process, and isolation says so."""
 
     async def scenario(bench: Bench) -> None:
-        launcher = bench.pool._require_crew().launcher
+        launcher = bench.pool.crew().launcher
         for _ in range(weaker):
             launcher.weaken("refused for this test")
         assert await bench.result(bench.function(ECHO), {"a": 1}) == {"a": 1}

@@ -121,7 +121,7 @@ def handler(address, context):
     async def scenario(bench: Bench) -> None:
         victim = bench.function("", {"bootstrap": PYTHON}, **PROVIDED)
         await bench.result(victim, "states")
-        (instance,) = bench.pool._instances
+        (instance,) = bench.pool.instances
         got = await bench.result(bench.function(source), instance.runtime_api)
         assert got in ("ConnectionResetError", "RemoteDisconnected")
         reader, writer = await asyncio.open_connection(*instance.runtime_api.split(":"))

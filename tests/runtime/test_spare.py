@@ -60,7 +60,7 @@ def overlap(spans: list[list[float]]) -> int:
 
 def test_whoever_loads_for_long_is_in_nobody_elses_way(play: Play) -> None:
     async def scenario(bench: Bench) -> None:
-        bench.pool._spare = Nothing(bench.pool._clock)
+        bench.pool._starts._spare = Nothing(bench.pool._clock)
         slow = bench.function("import time\ntime.sleep(8)\ndef handler(event, context): pass\n")
         waiting = [asyncio.ensure_future(bench.invoke(slow)) for _ in range(40)]
         await asyncio.sleep(0.5)
@@ -80,9 +80,9 @@ class Nothing(Spare):
 
 def test_without_time_to_spare_instances_load_a_few_at_a_time(play: Play) -> None:
     async def scenario(bench: Bench) -> None:
-        bench.pool._spare = Nothing(bench.pool._clock)
+        bench.pool._starts._spare = Nothing(bench.pool._clock)
         spec = bench.function(LOADS)
-        bench.pool._group(spec).turns = asyncio.Semaphore(2)
+        bench.pool.group(spec).turns = asyncio.Semaphore(2)
         spans = await asyncio.gather(*[bench.result(spec) for _ in range(6)])
         # one that is ready first may serve several: each span counts once
         assert overlap([list(span) for span in set(map(tuple, spans))]) <= 2

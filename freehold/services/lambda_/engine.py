@@ -6,11 +6,12 @@ row is read by every invocation, so that no process of many ever runs a version 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from freehold.kit.faults import Fault
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome, RuntimeUnavailable, Throttled
@@ -108,10 +109,23 @@ class Engine:
             self.platform.tasks.loop("lambda: shared slots", self.slots.run)
             self.platform.tasks.loop("lambda: idle slots", self.slots.mind_idle)
 
+    def at_hand(self, name: FunctionName) -> tuple[Entry, Route] | None:
+        """The route of an address where all that decides it is in memory; None says nothing: `resolve` it."""
+        key = name[:3]
+        entry = self._entries.get(key)
+        if entry is not None and entry.expires > self._monotonic():
+            route = entry.routes.get(name.qualifier)
+            if route is not None and self.platform.store.at_hand(_stamp_key(*key)) == entry.stamp:
+                return entry, route
+        return None
+
     async def resolve(self, name: FunctionName) -> tuple[Entry, Route]:
         """The route of an address, compiled at first use. Raises ResourceNotFoundException."""
+        found = self.at_hand(name)
+        if found is not None:
+            return found
         key = name[:3]
-        stamp_key = _stamp_key(name.account, name.region, name.name)
+        stamp_key = _stamp_key(*key)
         stamp = await self.platform.store.read(lambda tx: tx.get(stamp_key))
         entry = self._entries.get(key)
         if entry is not None and entry.stamp == stamp and entry.expires > self._monotonic():
@@ -239,14 +253,15 @@ class Engine:
             return route.second
         return route.spec
 
-    async def run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+    def run(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Awaitable[Outcome]:
         """One invocation, within the function's concurrency. Its slot is held until a streamed response ends."""
         header, earlier = recursion.entered(invocation.trace_header, spec.arn)
         if earlier >= recursion.MOST and not entry.recursion:
             raise self._recursive(spec)
-        invocation = dataclasses.replace(invocation, trace_header=header)
-        if not spec.tracing:
-            return await self._run(entry, spec, invocation)
+        invocation = replace(invocation, trace_header=header)
+        return (self._run_traced if spec.tracing else self._run)(entry, spec, invocation)
+
+    async def _run_traced(self, entry: Entry, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         traced = Traced(self.platform, spec, invocation)
         outcome: Outcome | None = None
         try:

@@ -24,6 +24,12 @@ from freehold.services.lambda_.tracing import header_for
 address = lru_cache(maxsize=4_096)(parse_function)
 
 
+@lru_cache(maxsize=4_096)
+def address_arn(text: str, qualifier: str | None, account: str, region: str) -> str:
+    """The ARN of what `address` finds, with its qualifier."""
+    return address(text, qualifier, account, region).qualified_arn
+
+
 def _refuse(request: dict[str, Any], *members: str) -> None:
     for member in members:
         if request.get(member):
@@ -36,9 +42,13 @@ async def invoke(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     _refuse(request, "DurableExecutionName", "TenantId")
     name = address(request["FunctionName"], request.get("Qualifier"), call.account, call.region)
     kind = request.get("InvocationType", "RequestResponse")
-    payload = await body(request.get("Payload"), asynchronous=kind == "Event", operation="Invoke")
+    given = request.get("Payload")
+    if given and isinstance(given, bytes):
+        payload = event(given, asynchronous=kind == "Event", operation="Invoke")
+    else:
+        payload = await body(given, asynchronous=kind == "Event", operation="Invoke")
     context = client_context(request.get("ClientContext"))
-    entry, route = await engine.resolve(name)
+    entry, route = engine.at_hand(name) or await engine.resolve(name)
     if name.account != call.account:
         await check_cross_account(call, name, "lambda:InvokeFunction")
     if kind == "DryRun":
@@ -59,7 +69,9 @@ async def invoke(call: Call, request: dict[str, Any]) -> dict[str, Any]:
             result = {"StatusCode": 200, "ExecutedVersion": spec.version, "LogResult": await _encoded(tail)}
         finally:
             engine.sink.forget(call.request_id)
-    result["Payload"] = await whole(outcome)
+    answer = outcome.payload
+    is_whole = isinstance(answer, bytes) and len(answer) <= limits.MAX_SYNC_RESPONSE
+    result["Payload"] = answer if is_whole else await whole(outcome)
     if outcome.function_error is not None:
         result["FunctionError"] = outcome.function_error
     return result
@@ -137,10 +149,15 @@ async def _encoded(tail: Tail) -> str:
 
 
 async def body(given: bytes | AsyncIterator[bytes] | None, *, asynchronous: bool, operation: str) -> bytes:
-    """The event of an invocation: JSON within the limits; nothing at all counts as an empty object."""
+    """The event of an invocation, read where it is still arriving; nothing at all counts as an empty object."""
     if not given:
         return b"{}"
     payload = given if isinstance(given, bytes) else b"".join([piece async for piece in given])
+    return event(payload, asynchronous=asynchronous, operation=operation)
+
+
+def event(payload: bytes, *, asynchronous: bool, operation: str) -> bytes:
+    """The event of an invocation: JSON within the limits."""
     check_size(len(payload), asynchronous=asynchronous, operation=operation)
     if payload != b"{}":
         check_json(payload)
@@ -216,4 +233,4 @@ async def whole(outcome: Outcome) -> bytes:
     return payload
 
 
-__all__ = ["Fault", "address", "body", "invoke", "invoke_async", "invoke_with_response_stream", "whole"]
+__all__ = ["Fault", "address", "address_arn", "body", "invoke", "invoke_async", "invoke_with_response_stream", "whole"]

@@ -51,7 +51,7 @@ def arn(call: Call) -> str:
     name = params.get("FunctionName")
     if name is not None:
         try:
-            return invoke.address(name, params.get("Qualifier"), call.account, call.region).qualified_arn
+            return invoke.address_arn(name, params.get("Qualifier"), call.account, call.region)
         except invoke.Fault:
             return call.arn("lambda", "function:*")  # the handler says what is wrong with it
     layer = params.get("LayerName")

@@ -14,9 +14,19 @@ from freehold.services.lambda_.model import runtime_label, runtime_version_arn
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
+    from freehold.work.meters import Meters
 
 TAIL_S = 0.5
 """Real seconds that a LogType=Tail caller waits for the last lines of an invocation that has ended."""
+_OF_EACH = (
+    "AWS/Lambda:Invocations",
+    "AWS/Lambda:Duration",
+    "AWS/Lambda:Errors",
+    "AWS/Lambda:BilledMegabyteMilliseconds",
+    "AWS/Lambda:MemoryUsed",
+)
+_MOST_COUNTED = 4_096
+"""Configurations whose counters are kept at hand; beyond it all are looked up anew."""
 _RANK = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4, "FATAL": 5, "CRITICAL": 5}
 
 
@@ -43,6 +53,18 @@ class Tail:
         return "".join(self.lines).encode()[-LOG_TAIL:]
 
 
+class _Counted:
+    """What is counted of every invocation of a function."""
+
+    __slots__ = ("begun", "ended")
+
+    def __init__(self, meters: Meters, spec: FunctionSpec) -> None:
+        self.begun = meters.tally(
+            spec.account, spec.region, ("AWS/Lambda:ConcurrentExecutions",), FunctionName=spec.name
+        )
+        self.ended = meters.tally(spec.account, spec.region, _OF_EACH, FunctionName=spec.name)
+
+
 class LogSink:
     """`runtime.base.Sink` over platform.logs and platform.meters."""
 
@@ -50,6 +72,8 @@ class LogSink:
         self._platform = platform
         self._clock = platform.clock
         self._tails: dict[str, Tail] = {}
+        self._counts: dict[str, _Counted] = {}
+        """By the key of a function's configuration."""
 
     def tail(self, request_id: str) -> Tail:
         """Begin to keep the lines of an invocation; `forget` ends it."""
@@ -109,9 +133,10 @@ class LogSink:
         request_id = invocation.request_id
         if spec.log_format == "JSON":
             record = {"requestId": request_id, "version": spec.version}
-            self._write(spec, stream, self._event(spec, "INFO", "start", record), request_id)
+            lines = self._event(spec, "INFO", "start", record)
         else:
-            self._write(spec, stream, [reports.start_line(request_id, spec.version)], request_id)
+            lines = [reports.start_line(request_id, spec.version)]
+        self._write(spec, stream, lines, request_id)
 
     def output(self, spec: FunctionSpec, stream: str, request_id: str | None, data: bytes) -> None:
         text = data.decode("utf-8", "replace").removesuffix("\n")
@@ -177,26 +202,29 @@ class LogSink:
     # Metrics
 
     def _count(self, spec: FunctionSpec, outcome: Outcome) -> None:
-        add, account, region, name = self._platform.meters.add, spec.account, spec.region, spec.name
-        add(account, region, "AWS/Lambda:Invocations", 1.0, FunctionName=name)
-        add(account, region, "AWS/Lambda:Duration", outcome.duration_ms, FunctionName=name)
-        add(account, region, "AWS/Lambda:Errors", 0.0 if outcome.function_error is None else 1.0, FunctionName=name)
-        add(
-            account,
-            region,
-            "AWS/Lambda:BilledMegabyteMilliseconds",
+        self._counted(spec).ended.add(
+            1.0,
+            outcome.duration_ms,
+            0.0 if outcome.function_error is None else 1.0,
             float(outcome.billed_ms * spec.memory_mb),
-            FunctionName=name,
+            float(outcome.memory_used_mb),
         )
         if outcome.init_ms is not None:
-            add(account, region, "AWS/Lambda:InitDuration", outcome.init_ms, FunctionName=name)
-        add(account, region, "AWS/Lambda:MemoryUsed", float(outcome.memory_used_mb), FunctionName=name)
+            self._platform.meters.add(
+                spec.account, spec.region, "AWS/Lambda:InitDuration", outcome.init_ms, FunctionName=spec.name
+            )
+
+    def _counted(self, spec: FunctionSpec) -> _Counted:
+        found = self._counts.get(spec.key)
+        if found is None:
+            if len(self._counts) >= _MOST_COUNTED:
+                self._counts.clear()
+            found = self._counts[spec.key] = _Counted(self._platform.meters, spec)
+        return found
 
     def concurrency(self, spec: FunctionSpec, running: int) -> None:
         """So many invocations of the function run now."""
-        self._platform.meters.add(
-            spec.account, spec.region, "AWS/Lambda:ConcurrentExecutions", float(running), FunctionName=spec.name
-        )
+        self._counted(spec).begun.add(float(running))
 
     def stopped_loop(self, spec: FunctionSpec) -> None:
         """An invocation was refused because it would have gone on with a recursive loop."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from freehold.runtime.base import FunctionSpec, Invocation, Outcome
 from freehold.work.traces import Segment
@@ -37,7 +38,7 @@ class Traced:
         function.put("aws", {"function_arn": invocation.arn})
         self.service: Segment = service
         self.function: Segment = function
-        self.invocation = dataclasses.replace(invocation, trace_header=function.trace.header)
+        self.invocation = replace(invocation, trace_header=function.trace.header)
 
     def end(self, outcome: Outcome | None) -> None:
         """Record both; a function error is a fault of the function's segment and an error of the service's."""

@@ -37,6 +37,9 @@ class Cut:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
+    def at_hand(self, key: bytes) -> None:
+        """Nothing: another node may have written it."""
+
     async def transact(self, body: Any, *, lane: bytes | None = None, early: bool = False) -> Any:
         self._check()
         return await self._store.transact(body)
