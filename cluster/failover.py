@@ -128,11 +128,14 @@ class Failover:
     def _kill_postgres(self) -> str:
         before = self._primary()
         before.kill_postgres()
-        time.sleep(1.0)
-        took = self.database.wait_in_sync()
-        time.sleep(3.0)
-        after = self._primary()
-        return f"{'the same' if after is before else 'the other'} leads, in step after {took + 1:.1f} s"
+        began = time.monotonic()
+        while self.database.primary() is before:
+            time.sleep(0.05)  # it has not noticed yet
+        while self.database.primary() is None:
+            time.sleep(0.05)
+        led = time.monotonic() - began
+        after = "the same" if self.database.primary() is before else "the other"
+        return f"{after} leads after {led:.1f} s; in step {self.database.wait_in_sync():.1f} s later"
 
     def _switch_over(self) -> str:
         before = self._primary()
@@ -141,9 +144,7 @@ class Failover:
         while (now := self.database.primary()) is None or now is before:
             time.sleep(0.05)
         led = time.monotonic() - began
-        took = self.database.wait_in_sync()
-        time.sleep(2.0)
-        return f"the other leads after {led:.1f} s, in step after {took:.1f} s"
+        return f"the other leads after {led:.1f} s; in step {self.database.wait_in_sync():.1f} s later"
 
     def _kill_standby(self) -> str:
         primary = self._primary()

@@ -161,14 +161,16 @@ class Patroni:
 
     def wait_in_sync(self) -> float:
         """Wait until one leads and the other is its synchronous standby; for how many seconds. Raises RuntimeError."""
-        began = time.monotonic()
+        began, seen = time.monotonic(), 0
         while time.monotonic() - began < START_S:
             primary = self.primary()
             others = [member for member in self.members if member is not primary]
             role = "synchronous" if self._synchronous else "replica"
-            if primary is not None and all(_asked(member, role) is not None for member in others):
+            if primary is None or any(_asked(member, role) is None for member in others):
+                seen = 0
+            elif (seen := seen + 1) == 10:  # what Patroni says of itself may be seconds old
                 return time.monotonic() - began
-            time.sleep(0.1)
+            time.sleep(0.3)
         raise RuntimeError("\n".join(member.log()[-1500:] for member in self.members))
 
     def switch_over(self) -> None:

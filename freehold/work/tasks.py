@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from freehold.store.base import StoreError
+
 log = logging.getLogger("freehold.work")
 
 RESTART_FIRST_S = 0.1
@@ -72,6 +74,8 @@ async def _keep(name: str, fn: Callable[[], Awaitable[None]]) -> None:
         try:
             await fn()
             return
+        except StoreError as problem:
+            log.warning("background loop %s begins again: %s", name, problem)
         except Exception:
             log.exception("background loop %s failed; it begins again", name)
         if loop.time() - begun > RESTART_MOST_S:
