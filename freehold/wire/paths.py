@@ -82,6 +82,10 @@ class Leaf:
         if len(made) == 1:
             # Nothing to tell apart: what is missing is for validation to say.
             made[0].query, made[0].headers = [], []
+        for candidate in made:
+            if candidate.static and sum(other.static == candidate.static for other in made) == 1:
+                # Nor here: `?attributes` says which operation it is, and without its header it is no GetObject.
+                candidate.headers = []
         made.sort(key=lambda candidate: candidate.weight, reverse=True)
         self._candidates = made
         self._bare = [candidate for candidate in made if not candidate.static and not candidate.query]

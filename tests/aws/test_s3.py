@@ -155,6 +155,26 @@ def test_multipart_by_hand(s3: Any, bucket: str) -> None:
     assert refused(lambda: s3.list_parts(**upload))[:2] == ("NoSuchUpload", 404)
 
 
+def test_attributes_of_an_object_must_be_named(s3: Any, bucket: str) -> None:
+    """Without its header the request is still GetObjectAttributes, not GetObject."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"secret")
+    asked = {"Bucket": bucket, "Key": "k"}
+    message = "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty"
+
+    def refusal(*names: str) -> tuple[str, int, str]:
+        code, status, answer = refused(lambda: s3.get_object_attributes(**asked, ObjectAttributes=list(names)))
+        return code, status, answer["Error"]["Message"]
+
+    assert refusal() == ("InvalidRequest", 400, message)
+    assert refusal("Colour") == ("InvalidArgument", 400, "Invalid attribute name specified.")
+
+    def forget(params: dict[str, Any], **_: Any) -> None:
+        del params["headers"]["x-amz-object-attributes"]
+
+    s3.meta.events.register("before-call.s3.GetObjectAttributes", forget)
+    assert refusal("ETag") == ("InvalidRequest", 400, message)
+
+
 def test_paginators(s3: Any, bucket: str) -> None:
     for n in range(30):
         s3.put_object(Bucket=bucket, Key=f"{n % 3}/{n:02d}")

@@ -24,6 +24,9 @@ from freehold.store.base import ReadTx, Tx
 from freehold.work.blobs import INLINE, Blob
 
 NO_SUCH_KEY = "The specified key does not exist."
+NO_ATTRIBUTES = (
+    "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty"
+)
 _OVERRIDES = {
     "ResponseCacheControl": "CacheControl",
     "ResponseContentDisposition": "ContentDisposition",
@@ -271,11 +274,12 @@ async def get_object_attributes(call: Call, request: Request) -> Result:
     """The attributes that are asked for by name."""
     key = names.key_bytes(request["Key"])
     attributes.check_encryption(request)
-    asked = {name.strip() for one in request.get("ObjectAttributes", []) for name in one.split(",")}
+    asked = {name.strip() for one in request.get("ObjectAttributes", []) for name in one.split(",")} - {""}
+    if not asked:
+        raise Fault("InvalidRequest", NO_ATTRIBUTES, status=400)
     known = {"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
-    if not asked or not asked <= known:
-        message = "Invalid attribute name specified." if asked else "Missing required header: x-amz-object-attributes"
-        raise Fault("InvalidArgument", message, status=400)
+    if not asked <= known:
+        raise Fault("InvalidArgument", "Invalid attribute name specified.", status=400)
     found = await call.platform.store.read(lambda tx: read_object(tx, call, request, key))
     version = found.version
     result: Result = {"LastModified": version.modified_ms // 1000}
