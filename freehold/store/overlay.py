@@ -167,9 +167,10 @@ class Layer:
         else:
             for key, value in overlay.pending.items():
                 self.write(key, value)
-        for position, (log, row, stamp) in enumerate(overlay.appends):
-            stamp.assign(sequence, position)
-            self.write(log + stamp.value, row)
+        if overlay.appends:
+            for position, (log, row, stamp) in enumerate(overlay.appends):
+                stamp.assign(sequence, position)
+                self.write(log + stamp.value, row)
 
 
 class CommitStamp:
@@ -196,16 +197,13 @@ class Overlay(Layer):
     __slots__ = ("_bytes", "appends", "refused", "wakes")
 
     def __init__(self, base: Base) -> None:
-        super().__init__(base)
+        self._base = base  # as the layer does, without a call: there is an overlay for every transaction
+        self.pending = {}
+        self._order = None
         self.appends: list[tuple[bytes, bytes, CommitStamp]] = []
         self.wakes: set[bytes] = set()
         self.refused: LimitExceeded | None = None
         self._bytes = 0
-
-    @property
-    def empty(self) -> bool:
-        """Nothing is to be written and nobody to be woken."""
-        return not (self.pending or self.appends or self.wakes)
 
     @property
     def written(self) -> Iterable[bytes]:
@@ -236,6 +234,20 @@ class Overlay(Layer):
     def put(self, key: bytes, value: bytes) -> None:
         if type(key) is not bytes or type(value) is not bytes:
             raise TypeError("keys and values are bytes")
+        pending = self.pending
+        size = self._bytes + len(key) + len(value)
+        # Most transactions are small, and their rows new: where all of it fits into one value no other limit is near.
+        if (
+            size <= MAX_VALUE
+            and len(key) <= MAX_KEY
+            and len(pending) < MAX_TX_ROWS
+            and key not in pending
+            and self._order is None
+            and not self.appends
+        ):
+            pending[key] = value
+            self._bytes = size
+            return
         if len(value) > MAX_VALUE:
             self._refuse(f"a value of {len(value)} bytes is longer than {MAX_VALUE}")
         self._change(key, value)

@@ -10,7 +10,7 @@ snapshot.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 import apsw
 
@@ -115,21 +115,19 @@ class CachedTable:
 
     def landed(self, layer: Layer, later: Sequence[Layer]) -> None:
         """Keep what was just written, unless it is being written again: what is sent is soon received."""
-        unsettled = [each.pending for each in later if each.pending]
-        kept, size = self.kept, self._size
-        for key, value in layer.pending.items():
-            if value is None or len(value) > MAX_ROW:
-                continue
-            for pending in unsettled:
-                if key in pending:
-                    break
-            else:
-                size += len(key) + len(value)
-                kept[key] = value
-        self._size = size
-        if size > MAX_BYTES:
-            kept.clear()
+        writing = [each.pending for each in later if each.pending]
+        unsettled: Container[bytes] = writing[0] if len(writing) == 1 else set[bytes]().union(*writing)
+        settled = {
+            key: value
+            for key, value in layer.pending.items()
+            if value is not None and key not in unsettled and len(value) <= MAX_ROW
+        }
+        self._size += sum(map(len, settled)) + sum(map(len, settled.values()))
+        if self._size > MAX_BYTES:
+            self.kept.clear()
             self._size = 0
+        else:
+            self.kept.update(settled)
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """A body wrote these rows."""

@@ -134,7 +134,8 @@ class SqliteStore:
             return None, (error, None)
         if overlay.refused is not None:
             return None, (overlay.refused, None)
-        return (None if overlay.empty else overlay), (None, result)
+        written = overlay.pending or overlay.wakes or overlay.appends
+        return (overlay if written else None), (None, result)
 
     def _join(self, overlay: Overlay | None, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
         writer = self._writer

@@ -31,7 +31,7 @@ Outcome = tuple[BaseException | None, object]
 class Group:
     """Bodies that share a commit: their rows, their outcomes, whom to wake."""
 
-    __slots__ = ("layer", "loop", "outcomes", "size", "wakes")
+    __slots__ = ("full", "layer", "loop", "outcomes", "size", "wakes")
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -39,10 +39,8 @@ class Group:
         self.outcomes: list[tuple[asyncio.Future[Outcome], Outcome]] = []
         self.wakes: set[bytes] = set()
         self.size = 0
-
-    @property
-    def full(self) -> bool:
-        return len(self.outcomes) >= MAX_BODIES or self.size >= MAX_BYTES
+        self.full = False
+        """It takes no other body."""
 
     def deliver(self) -> None:
         for future, outcome in self.outcomes:
@@ -93,7 +91,9 @@ class Writer:
                 group.size += overlay.size
                 group.wakes |= overlay.wakes
             group.outcomes.append((future, outcome))
-            group.loop = future.get_loop()
+            if group.loop is None:
+                group.loop = future.get_loop()
+            group.full = len(group.outcomes) >= MAX_BODIES or group.size >= MAX_BYTES
 
     def landed(self, group: Group) -> list[Layer]:
         """The event loop was told of `group`; answers the layers of all groups after it."""
