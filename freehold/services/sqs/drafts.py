@@ -17,6 +17,8 @@ from freehold.services.sqs.model import (
 )
 
 _FORBIDDEN = re.compile("[^\\x09\\x0a\\x0d\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_PLAIN = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x80)))
+"""What is allowed of ASCII."""
 _TYPE = re.compile(r"(String|Number|Binary)(\..+)?", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
@@ -39,8 +41,10 @@ def draft(request: Mapping[str, Any], message_id: str, sender: str, trace: str |
     body: str = request["MessageBody"]
     if not body:
         raise Fault("MissingParameter", "The request must contain the parameter MessageBody.")
-    attributes = parse_attributes(request.get("MessageAttributes"))
-    delay_s = request.get("DelaySeconds")
+    given = request.get("MessageAttributes")
+    attributes = parse_attributes(given) if given else {}
+    delay_s, system = request.get("DelaySeconds"), request.get("MessageSystemAttributes")
+    group, deduplication = request.get("MessageGroupId"), request.get("MessageDeduplicationId")
     if delay_s is not None and not 0 <= delay_s <= MAX_DELAY_S:
         raise invalid(
             f"Value {delay_s} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
@@ -50,10 +54,10 @@ def draft(request: Mapping[str, Any], message_id: str, sender: str, trace: str |
         body,
         sender,
         attributes,
-        token("MessageGroupId", request.get("MessageGroupId")),
-        token("MessageDeduplicationId", request.get("MessageDeduplicationId")),
+        token("MessageGroupId", group) if group is not None else "",
+        token("MessageDeduplicationId", deduplication) if deduplication is not None else "",
         delay_s,
-        trace_header(request.get("MessageSystemAttributes")) or (trace if trace and len(trace) <= _MOST_TRACE else ""),
+        (trace_header(system) if system else "") or (trace if trace and len(trace) <= _MOST_TRACE else ""),
     )
 
 
@@ -68,15 +72,24 @@ def make(
     trace: str,
 ) -> Draft:
     """A draft of parts that are checked. Raises InvalidMessageContents."""
-    if _FORBIDDEN.search(body) is not None:
-        raise Fault(
-            "InvalidMessageContents",
-            "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to "
-            "#xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
-        )
-    raw = body.encode()
+    raw = _encoded(body)
     size = len(raw) + (size_of(attributes) if attributes else 0)
     return Draft(message_id, body, digests.of_body(raw), size, sender, attributes, group, deduplication, delay_s, trace)
+
+
+def _encoded(body: str) -> bytes:
+    """The body in UTF-8. Raises InvalidMessageContents."""
+    if body.isascii():  # which is checked byte by byte in C, in a sixth of the time of the expression
+        raw = body.encode()
+        if not raw.translate(None, _PLAIN):
+            return raw
+    elif _FORBIDDEN.search(body) is None:
+        return body.encode()
+    raise Fault(
+        "InvalidMessageContents",
+        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to "
+        "#xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+    )
 
 
 def size_of(attributes: Mapping[str, AttributeValue]) -> int:

@@ -24,10 +24,11 @@ def send(tx: Tx, queue: Queue, drafts: Sequence[Draft], now_ms: int, known: Memo
     total, last = rows.get_counts(tx, queue)
     if not total:
         timing.expire_by(known.timers, tx, queue.place, now_ms + 1000 * queue.record.retention_s)
-    shifts = None
+    shifts, sent = None, []
     for draft in drafts:
         last = rows.next_seq(last, now_ms)
         delay_ms = 1000 * (queue.record.delay_s if draft.delay_s is None else draft.delay_s)
+        group = draft.group
         message = Message(
             draft.id,
             draft.body,
@@ -36,15 +37,19 @@ def send(tx: Tx, queue: Queue, drafts: Sequence[Draft], now_ms: int, known: Memo
             draft.sender,
             draft.attributes,
             delay_ms,
-            draft.group,
+            group,
             "",
             draft.trace,
         )
         tx.put(rows.body_key(queue, last), encode_message(message))
-        _index(tx, queue, draft.group, now_ms + delay_ms, last, _NEW)
+        if group:
+            tenants.place(tx, queue, group, now_ms + delay_ms, last, _NEW)
+        else:
+            tx.put(rows.index_key(queue, now_ms + delay_ms, last), _NEW)
         if delay_ms:
             shifts = shifts or Shifts(queue)
-            shifts.add(DELAYED, now_ms + delay_ms, 1, draft.group)
+            shifts.add(DELAYED, now_ms + delay_ms, 1, group)
+        sent.append((draft.id, None))
     rows.put_counts(tx, queue, total + len(drafts), last)
     if shifts is not None:
         shifts.write(tx)
