@@ -2,7 +2,7 @@
 
 Ownership is an epoch in a row. The holder's every write checks owner and epoch in its own transaction, so a holder that was
 replaced while it slept cannot write, whatever its clock says. Who may try to take a lease, and when, is the matter of
-work/duties.py.
+work/duties.
 """
 
 from __future__ import annotations

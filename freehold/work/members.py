@@ -3,7 +3,7 @@
 Each node keeps one row with a counter that it raises every `BEAT_S` seconds. A member lives as long as its counter is seen
 to move: what counts is the time of the observer's own monotonic clock in which it looked and saw nothing, so neither a
 database that stood still for everybody nor clocks that differ make anybody look dead. Liveness decides only who may try
-to take over; who may write is decided by epochs (work/duties.py).
+to take over; who may write is decided by epochs (work/duties).
 
 Members also agree on service time: it is that of the one who is furthest.
 

@@ -2,7 +2,7 @@
 
 A service keeps its own index of what is due; here it keeps one row per (owner, key) with the earliest due time of that
 key. One loop sleeps until the earliest of all. A handler does what is due and returns the next due time, or None. The
-timers of one owner are a duty (work/duties.py): of several nodes, one fires them.
+timers of one owner are a duty (work/duties): of several nodes, one fires them.
 
 Rows: `("timer", "by", owner, key)` holds the due time, and while a handler runs its claim; `("timer", "due", due ms,
 owner, key)` orders them. `set` clears the claim: if a handler finds it gone when it ends, somebody set the timer while
