@@ -117,34 +117,27 @@ class Failover:
     def _kill_host(self) -> str:
         before = self._primary()
         before.kill()
-        began = time.monotonic()
-        while (now := self.database.primary()) is None or now is before:
-            time.sleep(0.05)
-        led = time.monotonic() - began
+        led = self.database.wait_writable(but=before)
         time.sleep(8.0)
         before.start()
-        return f"the other leads after {led:.1f} s; in step again {self.database.wait_in_sync():.1f} s after a restart"
+        in_step = self.database.wait_in_sync()
+        return f"the other takes writes after {led:.1f} s; in step again {in_step:.1f} s after a restart"
 
     def _kill_postgres(self) -> str:
         before = self._primary()
         before.kill_postgres()
-        began = time.monotonic()
-        while self.database.primary() is before:
-            time.sleep(0.05)  # it has not noticed yet
-        while self.database.primary() is None:
-            time.sleep(0.05)
-        led = time.monotonic() - began
-        after = "the same" if self.database.primary() is before else "the other"
-        return f"{after} leads after {led:.1f} s; in step {self.database.wait_in_sync():.1f} s later"
+        led = self.database.wait_writable()
+        in_step = self.database.wait_in_sync()
+        after = "the same" if self._primary() is before else "the other"
+        return f"{after} takes writes after {led:.1f} s; in step {in_step:.1f} s later"
 
     def _switch_over(self) -> str:
         before = self._primary()
         began = time.monotonic()
         self.database.switch_over()
-        while (now := self.database.primary()) is None or now is before:
-            time.sleep(0.05)
+        self.database.wait_writable(but=before)
         led = time.monotonic() - began
-        return f"the other leads after {led:.1f} s; in step {self.database.wait_in_sync():.1f} s later"
+        return f"the other takes writes after {led:.1f} s; in step {self.database.wait_in_sync():.1f} s later"
 
     def _kill_standby(self) -> str:
         primary = self._primary()

@@ -159,6 +159,23 @@ class Patroni:
         """Who leads, by Patroni's own word."""
         return next((member for member in self.members if _asked(member, "primary") is not None), None)
 
+    def wait_writable(self, *, but: Member | None = None) -> float:
+        """Wait until one takes writes, by PostgreSQL's own word; for how many seconds. `but`: another than this one."""
+        import psycopg
+
+        began = time.monotonic()
+        while time.monotonic() - began < START_S:
+            for member in self.members:
+                try:
+                    with psycopg.connect(self._as_superuser(member), connect_timeout=2) as connection:
+                        found = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+                except psycopg.Error:
+                    continue
+                if found == (False,) and member is not but:
+                    return time.monotonic() - began
+            time.sleep(0.05)
+        raise RuntimeError("nobody takes writes")
+
     def wait_in_sync(self) -> float:
         """Wait until one leads and the other is its synchronous standby; for how many seconds. Raises RuntimeError."""
         began, seen = time.monotonic(), 0
@@ -187,9 +204,11 @@ class Patroni:
 
         primary = self.primary()
         assert primary is not None
-        url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{primary.port}/postgres"
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(self._as_superuser(primary), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def _as_superuser(self, member: Member) -> str:
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{member.port}/postgres"
 
     def crash(self) -> None:
         """End everything."""
