@@ -7,17 +7,15 @@ TemplateError
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import yaml
 
+from freehold.rules.nesting import TooDeep, bound_yaml
+
 MAX_DEPTH = 100
-MAX_RAW_DEPTH = 1_000
-"""Brackets left open at once, those in texts (inline code) counted too."""
 
 _TOO_DEEP = "Template format error: the template is nested too deeply."
-_MARKS = re.compile(r"[\[\]{}]|(?:[-?][ \t]+){50,}")
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SHORT = [
@@ -101,7 +99,6 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    _bound_nesting(text)
     try:
         return json.loads(text.lstrip("\ufeff"))
     except RecursionError as error:
@@ -117,8 +114,8 @@ def _json(text: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    _bound_nesting(text)
     try:
+        bound_yaml(text, MAX_DEPTH + 1)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -128,6 +125,8 @@ def _yaml(text: str) -> Any:
             return loader.construct_document(node)
         finally:
             loader.dispose()
+    except TooDeep as error:
+        raise TemplateError(_TOO_DEEP) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -136,21 +135,6 @@ def _yaml(text: str) -> Any:
         raise TemplateError("Template format error: YAML not well-formed.") from error
     except (ValueError, TypeError) as error:
         raise TemplateError("Template format error: unsupported structure.") from error
-
-
-def _bound_nesting(text: str) -> None:
-    """Parsers recurse by nesting: what could exhaust their stack is refused before they see it."""
-    depth = most = 0
-    for mark in _MARKS.findall(text):
-        if mark in "[{":
-            depth += 1
-            most = max(most, depth)
-        elif mark in "]}":
-            depth -= 1
-        else:
-            most = MAX_RAW_DEPTH + 1
-    if most > MAX_RAW_DEPTH:
-        raise TemplateError(_TOO_DEEP)
 
 
 def _check_nodes(node: Any, seen: set[int], depth: int) -> None:

@@ -1,26 +1,44 @@
-"""OpenAPI definitions as text, JSON or YAML, to plain values: bounded, whatever the text holds. Pure."""
+"""OpenAPI definitions as text, JSON or YAML, to plain values: bounded, whatever the text holds."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from datetime import date
 from typing import Any
 
 import orjson
 
+from freehold.rules.nesting import TooDeep, bound_yaml
+
+MAX_TEXT = 6 << 20
+"""Bytes of a definition ("Amazon API Gateway quotas": 6 MB for import)."""
+BESIDE = 32 << 10
+"""Characters from which on a definition is read beside the event loop: YAML takes a millisecond for 2 KB."""
 MAX_DEPTH = 200
 MAX_VALUES = 500_000
 """Of values with every YAML alias written out: ten lines of aliases can stand for more than any memory holds."""
+
+TOO_LARGE = "too large or too deeply nested"
 
 
 class BadDefinition(ValueError):
     """The text is no definition."""
 
 
+async def read_beside(text: str) -> dict[str, Any]:
+    """`read`, beside the event loop where the text is large."""
+    return await asyncio.to_thread(read, text) if len(text) > BESIDE else read(text)
+
+
 def read(text: str) -> dict[str, Any]:
     """The document. Names are strings, dates are text, aliases are written out. Raises BadDefinition."""
+    if len(text) > MAX_TEXT or (len(text) > MAX_TEXT // 4 and len(text.encode("utf-8", "replace")) > MAX_TEXT):
+        raise BadDefinition("larger than 6 MB")
     try:
         document = orjson.loads(text) if text.lstrip().startswith("{") else _yaml(text)
+    except BadDefinition:
+        raise
     except (orjson.JSONDecodeError, ValueError, RecursionError):
         raise BadDefinition("neither JSON nor YAML") from None
     if not isinstance(document, dict):
@@ -33,15 +51,18 @@ def _yaml(text: str) -> Any:
     import yaml  # at first use: it is slow to import
 
     try:
+        bound_yaml(text, MAX_DEPTH)
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, TypeError) as error:  # TypeError: a list as a name
-        raise BadDefinition(str(error)) from None
+    except TooDeep:
+        raise BadDefinition(TOO_LARGE) from None
+    except (yaml.YAMLError, TypeError):  # TypeError: a list as a name
+        raise BadDefinition("neither JSON nor YAML") from None
 
 
 def _plain(value: Any, depth: int, left: list[int]) -> Any:
     left[0] -= 1
     if left[0] < 0 or depth > MAX_DEPTH:
-        raise BadDefinition("too large or too deeply nested")
+        raise BadDefinition(TOO_LARGE)
     if isinstance(value, dict):
         return {_name(name): _plain(inner, depth + 1, left) for name, inner in value.items()}
     if isinstance(value, list):

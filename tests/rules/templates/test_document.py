@@ -67,6 +67,19 @@ def test_depth_is_bounded() -> None:
         parse("a: " + "[" * 200 + "]" * 200)
 
 
+@pytest.mark.parametrize(
+    "text", ["x: [" + "[ ']', " * 100_000, 'x: "' + "]" * 100_000 + '"\na: ' + "[" * 100_000, "{" + "[ ']', " * 100_000]
+)
+def test_brackets_in_strings_do_not_hide_depth(text: str) -> None:
+    """What composes YAML recurses in C: such a text ended the process with SIGSEGV."""
+    with pytest.raises(TemplateError):
+        parse(text)
+
+
+def test_brackets_in_strings_are_no_depth() -> None:
+    assert parse("a: |\n  " + "[" * 5_000 + "\n") == {"a": "[" * 5_000 + "\n"}
+
+
 RESOURCES = {"A": {"Type": "T"}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
@@ -49,9 +50,9 @@ def test_what_no_definition_may_hold_is_refused_in_time(text: str) -> None:
         read(text)
     assert time.process_time() - begun < 3
     with pytest.raises(Fault):
-        http.parse(text)
+        asyncio.run(http.parse(text))
     with pytest.raises(Fault):
-        rest.parse(text.encode())
+        asyncio.run(rest.parse(text.encode()))
 
 
 def test_a_mock_template_that_is_no_json_is_refused() -> None:
@@ -64,3 +65,38 @@ def test_a_mock_template_that_is_no_json_is_refused() -> None:
 def test_numbers_that_json_has_not_are_refused(number: str) -> None:
     with pytest.raises(BadDefinition, match="number"):
         read(f"openapi: 3.0.1\nx: {number}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: " + "[" * 100_000, "a:\n " + "- " * 100_000, 'x: "' + "]" * 100_000 + '"\na: ' + "[" * 100_000,
+     "a: [" + "[ ']', " * 100_000, "a: " + "{" * 100_000],
+    ids=range(5),
+)  # fmt: skip
+def test_depth_ends_no_process(text: str) -> None:
+    """Composing such a text recurses in C: the process ended with SIGSEGV."""
+    with pytest.raises(BadDefinition):
+        read(text)
+
+
+def test_a_definition_has_at_most_six_megabytes() -> None:
+    text = "openapi: 3.0.1\nx: " + "a" * (6 << 20)
+    for read_it in (http.parse(text), rest.parse(text.encode()), rest.parse(("é" * (3 << 20) + "é").encode())):
+        with pytest.raises(Fault) as caught:
+            asyncio.run(read_it)
+        assert caught.value.code == "BadRequestException"
+
+
+def test_a_large_definition_does_not_hold_the_event_loop_up() -> None:
+    paths = "".join(f"  /p{n}:\n    get: {{responses: {{'200': {{description: some words}}}}}}\n" for n in range(4_000))
+
+    async def main() -> None:
+        reading = asyncio.ensure_future(http.parse(f"openapi: 3.0.1\ninfo: {{title: t}}\npaths:\n{paths}"))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert len((await reading)["paths"]) == 4_000
+        assert turns > 10  # on the loop it would be done in one turn
+
+    asyncio.run(main())

@@ -44,13 +44,12 @@ CORS_MEMBERS = {
     "allowCredentials": "AllowCredentials",
     "maxAge": "MaxAge",
 }
-MAX_BODY = 6 << 20
 
 
-def parse(text: str) -> dict[str, Any]:
+async def parse(text: str) -> dict[str, Any]:
     """An OpenAPI 3 document in JSON or YAML. Raises BadRequestException."""
     try:
-        document = definitions.read(text)
+        document = await definitions.read_beside(text)
     except definitions.BadDefinition:
         raise bad("Unable to parse API definition because of a malformed definition") from None
     if not str(document.get("openapi", "")).startswith("3.0"):
@@ -215,7 +214,7 @@ async def import_api(call: Call, request: Request) -> Shape:
     _refuse(request, "ImportApi")
     fresh = apis.new_draft(call, {})
     fresh.api.pop("Name", None)
-    build(parse(request["Body"]), fresh, lambda: new_id(call))
+    build(await parse(request["Body"]), fresh, lambda: new_id(call))
     where = space(call)
 
     def body(tx: Tx) -> Shape:
@@ -227,7 +226,7 @@ async def import_api(call: Call, request: Request) -> Shape:
 
 async def reimport_api(call: Call, request: Request) -> Shape:
     _refuse(request, "ReimportApi")
-    document = parse(request["Body"])
+    document = await parse(request["Body"])
     # Ids are chosen here: the change below may run twice.
     pool = [new_id(call) for _ in range(2_000)]
 

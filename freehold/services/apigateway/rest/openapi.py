@@ -32,10 +32,10 @@ TOP_LEVEL = {
 MERGE, OVERWRITE = "merge", "overwrite"
 
 
-def parse(body: bytes) -> dict[str, Any]:
+async def parse(body: bytes) -> dict[str, Any]:
     """A definition in JSON or YAML. Raises BadRequestException."""
     try:
-        document = definitions.read(body.decode())
+        document = await definitions.read_beside(body.decode())
     except (UnicodeDecodeError, definitions.BadDefinition) as problem:
         raise bad(f"Invalid OpenAPI input: the definition is {problem}") from None
     if str(document.get("swagger")) != "2.0" and not str(document.get("openapi", "")).startswith("3.0"):
@@ -153,7 +153,7 @@ def _check_parameters(request: Request, document: dict[str, Any], operation: str
 
 
 async def import_rest_api(call: Call, request: Request) -> Shape:
-    document = parse(await _bytes(request["body"]))
+    document = await parse(await _bytes(request["body"]))
     fresh = build(call, document)
     fresh.api |= _check_parameters(request, document, "ImportRestApi")
     where = space(call)
@@ -170,7 +170,7 @@ async def _bytes(body: Any) -> bytes:
 
 
 async def put_rest_api(call: Call, request: Request) -> Shape:
-    document = parse(await _bytes(request["body"]))
+    document = await parse(await _bytes(request["body"]))
     built = build(call, document)
     given = _api(document) | _check_parameters(request, document, "PutRestApi")
     mode = request.get("mode", MERGE)
