@@ -4,8 +4,7 @@ import itertools
 import pytest
 
 from freehold.kit.ids import Ids
-from freehold.work import outbox as room
-from freehold.work.outbox import Outbox, Retry, pending
+from freehold.work.outbox import Outbox, Retry, pending, room
 from freehold.work.tasks import Tasks
 from tests.support import manual_clock, memory_store
 
