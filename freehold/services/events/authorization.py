@@ -159,7 +159,9 @@ def _read_token(body: bytes) -> tuple[str, float]:
         said = orjson.loads(body)
         token, life = said["access_token"], said.get("expires_in")
         seconds = UNKNOWN_LIFE_S if life is None else max(0.0, float(life))
-        kind = str(said.get("token_type") or "Bearer")
+        kind = said.get("token_type") or "Bearer"
+        if not isinstance(token, str) or not isinstance(kind, str):
+            raise TypeError
     except (ValueError, TypeError, KeyError, AttributeError):
         raise Unauthorized("The authorization endpoint answered without an access token.") from None
     return f"{'Bearer' if kind.lower() == 'bearer' else kind} {token}", seconds

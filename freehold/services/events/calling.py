@@ -243,14 +243,20 @@ def merged_headers(target: Mapping[str, str], connection: Mapping[str, str]) -> 
 
 
 def with_members(payload: bytes, members: Mapping[str, str]) -> bytes:
-    """The payload with the connection's body parameters as members; only a JSON object can take them."""
+    """The payload with the connection's body parameters as members; only a JSON object can take them. Raises
+    ValidationException where it is nested deeper than JSON is written (254 levels; it is read to 1,024)."""
     if not members:
         return payload
     try:
         document = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return payload
-    return orjson.dumps({**document, **members}) if isinstance(document, dict) else payload
+    if not isinstance(document, dict):
+        return payload
+    try:
+        return orjson.dumps({**document, **members})
+    except TypeError:
+        raise Fault("ValidationException", "The body is nested too deeply to take further members.") from None
 
 
 def retry_after_ms(answer: Answer, wall: float) -> int:

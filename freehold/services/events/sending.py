@@ -151,7 +151,10 @@ def _line(body: str, now_ms: int) -> tuple[int, str]:
     if not isinstance(document, dict) or set(document) != {"timestamp", "message"}:
         return now_ms, body
     message = document["message"]
-    text = message if isinstance(message, str) else orjson.dumps(message).decode()
+    try:
+        text = message if isinstance(message, str) else orjson.dumps(message).decode()
+    except TypeError:  # nested deeper than JSON is written
+        return now_ms, body
     return _milliseconds(document["timestamp"], now_ms), text
 
 

@@ -9,7 +9,7 @@ import pytest
 from freehold.kit.faults import Fault
 from freehold.ports.events import Answer
 from freehold.services.events import calling
-from freehold.services.events.authorization import with_query
+from freehold.services.events.authorization import Unauthorized, _read_token, with_query
 from freehold.services.events.connections import check_endpoint, public
 from tests.services.events.support import PATTERN, ROLE, EventBridge, scenario
 
@@ -68,6 +68,23 @@ def test_body_parameters_are_members_of_an_object_only() -> None:
     assert calling.with_members(b'{"a":1}', {"b": "x"}) == b'{"a":1,"b":"x"}'
     assert calling.with_members(b"[1]", {"b": "x"}) == b"[1]"
     assert calling.with_members(b"text", {"b": "x"}) == b"text"
+
+
+def test_a_body_too_deep_to_be_written_again_takes_no_members() -> None:
+    """JSON is read to 1,024 levels and written to 254: the delivery failed with an internal error, again and again."""
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    assert calling.with_members(deep, {}) == deep
+    with pytest.raises(Fault) as caught:
+        calling.with_members(deep, {"b": "x"})
+    assert caught.value.code == "ValidationException"
+
+
+@pytest.mark.parametrize("token", ["[" * 1_000 + "]" * 1_000, "1", "null", '{"a": 1}'])
+def test_a_token_that_is_no_text_is_none(token: str) -> None:
+    for body in (f'{{"access_token": {token}}}', f'{{"access_token": "t", "token_type": {token}, "expires_in": []}}'):
+        with pytest.raises(Unauthorized):
+            _read_token(body.encode())
+    assert _read_token(b'{"access_token": "t"}')[0] == "Bearer t"
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:

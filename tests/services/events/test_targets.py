@@ -43,6 +43,8 @@ async def test_queues_topics_functions_and_log_groups_get_the_event_in_one_commi
     assert house.to(QUEUE)[0].more["trace"] == "Root=1-5759e988-bd862e3fe1be46a994272793"
 
 
+DEEP = '{"timestamp": 1, "message": ' + "[" * 300 + "]" * 300 + "}"
+"""Deeper than JSON is written; its parts cannot stand alone."""
 LINES: list[tuple[dict[str, Any], str, int]] = [
     ({"Input": '{"timestamp": 1767225600123, "message": "m"}'}, "m", 1_767_225_600_123),
     ({"Input": '{"timestamp": "2026-01-01T00:00:05Z", "message": {"a": 1}}'}, '{"a":1}', 1_767_225_605_000),
@@ -50,6 +52,7 @@ LINES: list[tuple[dict[str, Any], str, int]] = [
     ({"Input": '{"timestamp": 99999999999999999999, "message": "m"}'}, "m", 1_767_225_600_000),
     ({"Input": '{"message": "m"}'}, '{"message": "m"}', 1_767_225_600_000),
     ({"Input": '"text"'}, '"text"', 1_767_225_600_000),
+    ({"Input": DEEP}, DEEP, 1_767_225_600_000),
     ({"InputTransformer": {"InputTemplate": '"one"\n"two"'}}, '"one"\n"two"', 1_767_225_600_000),
 ]
 
