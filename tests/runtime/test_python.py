@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from tests.runtime.bench import Bench
 
@@ -334,5 +335,42 @@ def handler(event, context):
 
     async def scenario(bench: Bench) -> None:
         assert await bench.result(bench.function(source, timeout_s=10, memory_mb=512)) == "y\n"
+
+    play(scenario)
+
+
+def test_the_trace_header_is_in_the_environment_of_all_it_starts(play: Play) -> None:
+    source = """
+import os, subprocess
+def handler(event, context):
+    kind = event.get("do")
+    if kind == "remove":
+        del os.environ["_X_AMZN_TRACE_ID"]
+    elif kind == "set":
+        os.environ["_X_AMZN_TRACE_ID"] = "mine"
+    elif kind == "clear":
+        kept = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(kept)
+    told = subprocess.run(["/bin/sh", "-c", "echo $_X_AMZN_TRACE_ID"], capture_output=True, text=True)
+    return [os.environ.get("_X_AMZN_TRACE_ID", ""), os.getenv("_X_AMZN_TRACE_ID", ""), told.stdout.strip()]
+"""
+
+    async def scenario(bench: Bench) -> None:
+        spec = bench.function(source, memory_mb=1769, timeout_s=10)
+
+        async def seen(trace: str, do: str = "") -> Any:
+            outcome = await bench.invoke(spec, {"do": do}, trace_header=trace)
+            return json.loads(outcome.payload)  # type: ignore[arg-type]
+
+        long = "Root=1;" + "x" * 2_000
+        for trace in ("Root=1-a;Sampled=0", "Root=1-bb;Sampled=1", long, "Root=1-c"):
+            assert await seen(trace) == [trace] * 3
+        assert await seen("Root=1-d", "remove") == [""] * 3
+        assert await seen("Root=1-e") == ["Root=1-e"] * 3
+        assert await seen("Root=1-f", "set") == ["mine"] * 3
+        assert await seen("Root=1-g") == ["Root=1-g"] * 3
+        assert await seen("Root=1-h", "clear") == ["Root=1-h"] * 3
+        assert await seen("Root=1-i") == ["Root=1-i"] * 3
 
     play(scenario)

@@ -20,6 +20,7 @@ import traceback
 import types
 
 import freehold_logs as logs
+from freehold_trace import TraceVariable
 
 _NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
@@ -306,13 +307,14 @@ def _serve(channel, handler_name):
         sys.exit(1)
     gc.enable()
     constant = _constant_members()
+    variable = TraceVariable()
     channel.send(_NEXT)
     while True:
         headers, body = channel.next()
         request_id = logs.RequestId.current = headers["Lambda-Runtime-Aws-Request-Id"]
         trace = headers.get("Lambda-Runtime-Trace-Id")
         if trace is not None:
-            os.environ["_X_AMZN_TRACE_ID"] = trace
+            variable.set(trace)
         try:
             answer = _run_one(handler, headers, body, constant)
             path = b"invocation/%b/response" % request_id.encode()
