@@ -110,13 +110,22 @@ class Failover:
         self._see("nothing", lambda: "")
         for _ in range(self._given.rounds):
             self._see("the primary's host dies (kill -9 of PostgreSQL and Patroni)", self._kill_host)
+        if self._given.asynchronous:
+            return
         self._see("PostgreSQL alone is killed, Patroni starts it again", self._kill_postgres)
         self._see("switchover (`patronictl switchover`)", self._switch_over)
         self._see("the standby's host dies", self._kill_standby)
 
     def _kill_host(self) -> str:
         before = self._primary()
-        before.kill()
+        if self._given.asynchronous:
+            standby = next(member for member in self.database.members if member is not before)
+            standby.pause()
+            time.sleep(1.0)
+            before.kill()
+            standby.pause(signal.SIGCONT)
+        else:
+            before.kill()
         led = self.database.wait_writable(but=before)
         time.sleep(8.0)
         before.start()

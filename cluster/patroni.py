@@ -98,11 +98,11 @@ class Member:
             except ProcessLookupError:
                 continue
 
-    def stop(self) -> None:
-        """As an operator stops it: PostgreSQL goes down cleanly, and Patroni lets go of what it has."""
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(60)
+    def pause(self, number: signal.Signals = signal.SIGSTOP) -> None:
+        """Hold up all of its PostgreSQL, so that it lags; with SIGCONT it goes on."""
+        leader = self._pid()
+        for pid in [leader, *_children(leader)]:
+            os.kill(pid, number)
 
     def log(self) -> str:
         return (self._directory / f"{self.name}.log").read_text()
