@@ -85,6 +85,11 @@ class Members:
         """The ids of all members that live, this one among them, in order."""
         return sorted([self.id, *(id for id, seen in self._others.items() if seen.silent < TTL_S)])
 
+    @property
+    def size(self) -> int:
+        """How many members live: what is a limit of all of them is divided by it."""
+        return 1 + sum(seen.silent < TTL_S for seen in self._others.values())
+
     def is_live(self, id: str) -> bool:
         """Does this member live, as far as can be seen from here?"""
         if id == self.id:

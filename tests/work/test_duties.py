@@ -84,6 +84,19 @@ def test_duties_of_a_dead_node_are_taken_over_and_others_stay_where_they_are():
     asyncio.run(main())
 
 
+def test_a_limit_is_divided_by_the_nodes_that_live():
+    async def main():
+        cluster = Cluster(3)
+        await cluster.join()
+        assert [node.duties.members.size for node in cluster.nodes] == [3, 3, 3]
+        dead = cluster.nodes[0]
+        await cluster.turns(TTL_S + 2 * BEAT_S, without=[dead])
+        assert [node.duties.members.size for node in cluster.nodes[1:]] == [2, 2]
+        assert Duties(memory_store(), ManualClock(), Tasks()).members.size == 1
+
+    asyncio.run(main())
+
+
 def test_a_paused_node_that_comes_back_ends_its_work_and_takes_its_share_again():
     async def main():
         cluster = Cluster(2, NAMES)

@@ -47,6 +47,17 @@ def test_a_bucket_lets_a_burst_pass_and_then_the_rate() -> None:
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
 
 
+def test_nodes_share_a_bucket_equally_and_each_lets_at_least_one_pass() -> None:
+    bucket = TokenBucket(rate=6, burst=9, now=0.0)
+    assert [bucket.take(0.0, 3) for _ in range(4)] == [True, True, True, False]
+    assert not bucket.take(0.4, 3)
+    assert bucket.take(0.6, 3)
+    assert [bucket.take(100.0, 1) for _ in range(10)] == [True] * 9 + [False], "the others are gone"
+    small, none = TokenBucket(rate=1, burst=1, now=0.0), TokenBucket(rate=0, burst=0, now=0.0)
+    assert [small.take(0.0, 3), small.take(1.0, 3), small.take(3.1, 3)] == [True, False, True]
+    assert not none.take(10.0, 3)
+
+
 def test_a_log_line_says_what_it_can_and_a_dash_for_the_rest() -> None:
     line = access_log.compile_format(
         '{"m":"$context.httpMethod","ip":"$context.identity.sourceIp","x":"$context.none"}'

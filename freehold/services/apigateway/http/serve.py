@@ -74,7 +74,7 @@ async def _answer(
     if found is None:
         return None, message(404)
     route, incoming.parameters = found
-    if not route.bucket.take(platform.clock.monotonic()):
+    if not route.bucket.take(platform.clock.monotonic(), platform.duties.members.size):
         return route, message(429)
     try:
         authorizer = incoming.authorizer = await authorize(platform, compiled, stage, route, incoming)

@@ -71,7 +71,7 @@ async def _answer(platform: Platform, exchange: Exchange) -> Response:
     if method is None:
         return refusals.render(exchange, MISSING_TOKEN)
     exchange.method = method
-    if not method.bucket.take(platform.clock.monotonic()):
+    if not method.bucket.take(platform.clock.monotonic(), platform.duties.members.size):
         return refusals.render(exchange, refusals.THROTTLED)
     try:
         await authorize(platform, exchange)
