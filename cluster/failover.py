@@ -22,7 +22,7 @@ from cluster import application, judge
 from cluster.client import Cluster
 from cluster.load import Load
 from cluster.machines import Blobs, Node, root_keys
-from cluster.network import Loopback
+from cluster.network import Unbroken
 from cluster.patroni import PASSWORD, Member, Patroni
 
 WRITES = ("send", "send to FIFO", "put")
@@ -75,7 +75,7 @@ class Failover:
     """One run."""
 
     def __init__(self, given: argparse.Namespace, directory: Path) -> None:
-        self._given, self._directory, self._network = given, directory, Loopback()
+        self._given, self._directory, self._network = given, directory, Unbroken()
         self.seen: list[Seen] = []
         self._wrong: list[str] = []
         self.database = Patroni(directory / "db", given.port, synchronous=not given.asynchronous)
@@ -120,10 +120,10 @@ class Failover:
         before = self._primary()
         if self._given.asynchronous:
             standby = next(member for member in self.database.members if member is not before)
-            standby.pause()
-            time.sleep(1.0)
+            standby.kill()
+            time.sleep(3.0)
             before.kill()
-            standby.pause(signal.SIGCONT)
+            standby.start()
         else:
             before.kill()
         led = self.database.wait_writable(but=before)

@@ -98,12 +98,6 @@ class Member:
             except ProcessLookupError:
                 continue
 
-    def pause(self, number: signal.Signals = signal.SIGSTOP) -> None:
-        """Hold up all of its PostgreSQL, so that it lags; with SIGCONT it goes on."""
-        leader = self._pid()
-        for pid in [leader, *_children(leader)]:
-            os.kill(pid, number)
-
     def log(self) -> str:
         return (self._directory / f"{self.name}.log").read_text()
 
