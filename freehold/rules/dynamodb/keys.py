@@ -15,6 +15,8 @@ from freehold.rules.dynamodb import numbers
 from freehold.rules.dynamodb.values import Value
 
 SPREAD = 20
+_BEGUN = {kind: blake2b(digest_size=SPREAD, person=kind.encode()) for kind in ("S", "N", "B")}
+"""A digest of each type, to be copied: that takes half as long as to begin one."""
 _GROUP = 8
 
 
@@ -32,7 +34,9 @@ def spread(value: Value) -> bytes:
     """20 bytes that stand for a partition key."""
     ((kind, content),) = value.items()
     raw = content if kind == "B" else content.encode()
-    return blake2b(raw, digest_size=SPREAD, person=kind.encode()).digest()
+    spread = _BEGUN[kind].copy()
+    spread.update(raw)
+    return spread.digest()
 
 
 def digest(raw: bytes) -> bytes:

@@ -132,7 +132,7 @@ async def batch_write_item(call: Call, request: Request) -> Request:
             faults.append(fault)
             unprocessed[name] = parts
             continue
-        price = level != "NONE" or throttling.is_limited(schema)
+        price = level != "NONE" or schema.limited
         for chunk in _chunks(parts, sizes):
             done = await writing(call, place_of(call, name), _puts(chunk, read_old=price))
             if price:

@@ -140,7 +140,7 @@ async def reading(
     `many`: the body reads much, and is not run on the event loop."""
     platform = call.platform
     read = platform.store.read_many if many else platform.store.read
-    schema = await schema_at(platform, place)
+    schema = memory(platform).schemas.get(place) or await refresh(platform, place)
     while True:
         try:
             return await read(prepare(schema))

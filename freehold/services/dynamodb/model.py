@@ -128,6 +128,7 @@ class Schema:
         "indexes",
         "key_names",
         "keys",
+        "limited",
         "own_keys",
         "prefix",
         "sort",
@@ -143,6 +144,8 @@ class Schema:
         self.prefix = pack("dynamodb", table.account, table.region, "i", table.id)
         self.hash = table.hash
         self.sort = table.sort
+        self.limited = table.billing_mode == "PROVISIONED"
+        """Has it provisioned throughput?"""
         self.own_keys = KeySchema(table.definitions, table.hash, table.sort)
         self.key_names = (table.hash,) if table.sort is None else (table.hash, table.sort)
         self.keys = tuple(

@@ -246,7 +246,7 @@ def _result(call: Call, request: Request, plan: Plan, page: Page) -> Request:
     if last is not None:
         result["LastEvaluatedKey"] = last
     wanted = request.get("ReturnConsumedCapacity", "NONE")
-    if wanted != "NONE" or throttling.is_limited(plan.schema):
+    if wanted != "NONE" or plan.schema.limited:
         used = _consumed(plan, page, request)
         throttling.charge(call, plan.schema, throttling.READ, used)
         if wanted != "NONE":

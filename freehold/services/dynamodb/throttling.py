@@ -48,14 +48,9 @@ class Bucket:
         self._units -= units
 
 
-def is_limited(schema: Schema) -> bool:
-    """Does the table have provisioned throughput?"""
-    return schema.table.billing_mode == "PROVISIONED"
-
-
 def refusal(call: Call, schema: Schema, kind: str, index: IndexSchema | None = None) -> Fault | None:
     """Why a request is not admitted now, or None. Reads name the index they use; writes concern all of them."""
-    if not is_limited(schema):
+    if not schema.limited:
         return None
     now = call.platform.clock.monotonic()
     for key, units, arn, message in _limits(schema, kind, index):
@@ -79,7 +74,7 @@ def admit(call: Call, schema: Schema, kind: str, index: IndexSchema | None = Non
 
 def charge(call: Call, schema: Schema, kind: str, consumed: Consumed, factor: float = 1.0) -> None:
     """Take what a request consumed from the buckets of the table and its global indexes. Local indexes use the table's."""
-    if not is_limited(schema):
+    if not schema.limited:
         return
     buckets = _buckets(call)
     own = buckets.get((schema.table.id, kind))

@@ -187,7 +187,7 @@ async def _write_result(
 ) -> Request:
     result: Request = {}
     level = request.get("ReturnConsumedCapacity", "NONE")
-    if level != "NONE" or any(throttling.is_limited(write.schema) for write in made):
+    if level != "NONE" or any(write.schema.limited for write in made):
         kind = throttling.WRITE if outcomes is not None else throttling.READ
         used: dict[str, Consumed] = {}
         for at, (part, write) in enumerate(zip(parts, made, strict=True)):

@@ -6,7 +6,8 @@ A `Write` is prepared outside of the transaction (checked, encoded, compiled) an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from freehold.rules.dynamodb.values import Item, Measure
 from freehold.services.dynamodb import capacity, rows
@@ -24,8 +25,7 @@ class ConditionFailed(Exception):
         self.row = row
 
 
-@dataclass(slots=True)
-class Write:
+class Write(msgspec.Struct):
     """One write. Exactly one of `row` (put), `update` and `delete` says what happens; none: a condition check."""
 
     schema: Schema
@@ -46,8 +46,7 @@ class Write:
         return self.schema.prefix + self.tail
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """Rows before and after a write (before: only where it was read), and the items that were made on the way."""
 
     old_row: bytes | None = None
@@ -58,8 +57,13 @@ class Outcome:
 
 def apply(tx: Tx, write: Write) -> Outcome:
     """Apply a write. Raises ConditionFailed, and the faults of updates that do not fit the item."""
-    key = write.row_key
+    key = write.schema.prefix + write.tail
     indexes = write.schema.indexes
+    if write.row is not None and not (
+        indexes or write.test or write.read_old
+    ):  # a put that need not know what was there
+        tx.put(key, write.row)
+        return Outcome(None, write.row, None, write.item)
     outcome = Outcome()
     known = bool(indexes or write.test or write.update or write.read_old)
     if known:
