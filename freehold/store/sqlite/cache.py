@@ -14,7 +14,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 
 import apsw
 
-from freehold.store.overlay import Layer, Row
+from freehold.store.overlay import Base, Layer, Row
 from freehold.store.sqlite.table import KvTable
 
 MAX_BYTES = 8 << 20
@@ -136,6 +136,23 @@ class CachedTable:
             if key in kept:
                 value = kept.pop(key)
                 self._size -= len(key) + (len(value) if value is not None else 0)
+
+
+class GroupLayer(Layer):
+    """The layer of a group. What is kept is in no group on its way: it is found without going through them."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, base: Base, cache: CachedTable) -> None:
+        super().__init__(base)
+        self._kept = cache.kept
+
+    def get(self, key: bytes) -> bytes | None:
+        kept = self._kept
+        if key in kept:
+            return kept[key]
+        pending = self.pending
+        return pending[key] if key in pending else self._base.get(key)
 
 
 def _size(rows: list[Row]) -> int:

@@ -16,7 +16,7 @@ import apsw
 
 from freehold.store.base import StoreError
 from freehold.store.overlay import Layer, Overlay
-from freehold.store.sqlite.cache import CachedTable
+from freehold.store.sqlite.cache import CachedTable, GroupLayer
 from freehold.store.sqlite.checkpoint import Checkpoints
 from freehold.store.sqlite.table import write
 
@@ -69,7 +69,7 @@ class Writer:
         self._start.acquire()
         self._stopping = False
         self._reserved = self._sequence = int(connection.execute("SELECT value FROM meta WHERE name='sequence'").get)
-        self.gathering = Group(Layer(base))
+        self.gathering = Group(GroupLayer(base, base))
         self.flying: deque[Group] = deque()
         """Groups that were begun and of which the event loop has not been told, oldest first."""
         self.idle = True
@@ -130,7 +130,7 @@ class Writer:
             if not group.outcomes:
                 self.idle = True
                 return None
-            self.gathering = Group(Layer(group.layer))
+            self.gathering = Group(GroupLayer(group.layer, self._base))
             self.flying.append(group)
             return group
 
@@ -159,7 +159,7 @@ class Writer:
         self._die(f"freehold: the store could not write ({error}); stopping, since nothing more could be made durable")
         self.broken = StoreError(f"the store stopped: {error}")
         with self._lock:
-            late, self.gathering = self.gathering, Group(Layer(self._base))
+            late, self.gathering = self.gathering, Group(GroupLayer(self._base, self._base))
         for failed in (group, late):
             if failed.outcomes:
                 failed.outcomes = [(future, (self.broken, None)) for future, _ in failed.outcomes]
