@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +40,9 @@ class Point:
     max: float
 
 
-class _Bucket(msgspec.Struct, array_like=True):
+class Bucket(msgspec.Struct, array_like=True):
+    """Readings of one minute, summed up."""
+
     count: int
     sum: float
     min: float
@@ -54,9 +55,8 @@ class Meters:
     def __init__(self, store: Store, clock: Clock, tasks: Tasks) -> None:
         self._store, self._clock, self._tasks = store, clock, tasks
         self._now_ms = clock.now_ms
-        self._buckets: dict[tuple[object, ...], _Bucket] = {}
-        self._turn = 0
-        """How often `_buckets` was emptied."""
+        self._buckets: dict[tuple[object, ...], Bucket] = {}
+        self._sources: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = asyncio.Lock()
@@ -87,14 +87,22 @@ class Meters:
             elif value < bucket.min:
                 bucket.min = value
             return
-        self._buckets[key] = _Bucket(1, value, value, value)
-        self._wake()
+        self._buckets[key] = Bucket(1, value, value, value)
+        self.wake()
 
-    def tally(self, account: str, region: str, meters: Sequence[str], **dimensions: str) -> Tally:
-        """Meters that are always counted together: see Tally."""
-        return Tally(self, (account, region), meters, tuple(dimensions.items()))
+    def ask(self, source: Callable[[], None]) -> None:
+        """Have `source` called whenever readings are about to be written: whoever sums up by itself calls `merge` then, and
+        `wake` once it has something to tell."""
+        self._sources.append(source)
 
-    def _wake(self) -> None:
+    def merge(self, minute: int, account: str, region: str, meter: str, reading: Bucket, **dimensions: str) -> None:
+        """Count what was summed up elsewhere in one minute (since the epoch) of service time."""
+        key = (minute, account, region, meter, *dimensions.items())
+        bucket = self._buckets.get(key)
+        self._buckets[key] = reading if bucket is None else _together(bucket, reading)
+        self.wake()
+
+    def wake(self) -> None:
         """See to it that what was added is written."""
         if self._timer is None:
             try:
@@ -115,8 +123,9 @@ class Meters:
     async def flush(self) -> None:
         """Return when everything added before the call is in the store."""
         async with self._writing:
+            for source in self._sources:
+                source()
             added, self._buckets = self._buckets, {}
-            self._turn += 1
             rows = [(_key(key), bucket) for key, bucket in added.items()]
             for at in range(0, len(rows), _PAGE):
                 page = rows[at : at + _PAGE]
@@ -163,46 +172,6 @@ class Meters:
         return sorted((p for p in points if start_ms <= p.start_ms < end_ms), key=lambda p: p.start_ms)
 
 
-class Tally:
-    """Several meters of one thing that are always counted together: what `Meters.add` does for each, at a third of its
-    cost. For hot paths on the event loop."""
-
-    __slots__ = ("_buckets", "_dimensions", "_meters", "_minute", "_names", "_owner", "_turn")
-
-    def __init__(
-        self, meters: Meters, owner: tuple[str, str], names: Sequence[str], dimensions: tuple[tuple[str, str], ...]
-    ) -> None:
-        self._meters, self._owner, self._names, self._dimensions = meters, owner, tuple(names), dimensions
-        self._buckets: list[_Bucket] = []
-        self._minute = self._turn = -1
-
-    def add(self, *values: float) -> None:
-        """Count a value of each meter, in the order in which they were named."""
-        meters = self._meters
-        minute = meters._now_ms() // MINUTE_MS
-        if minute != self._minute or meters._turn != self._turn:
-            self._open(minute)
-        for bucket, value in zip(self._buckets, values, strict=True):
-            bucket.count += 1
-            bucket.sum += value
-            if value > bucket.max:
-                bucket.max = value
-            if value < bucket.min:
-                bucket.min = value
-
-    def _open(self, minute: int) -> None:
-        """Find the buckets of this minute, or begin them: they are added to at once."""
-        meters, found = self._meters, []
-        for name in self._names:
-            key = (minute, *self._owner, name, *self._dimensions)
-            bucket = meters._buckets.get(key)
-            if bucket is None:
-                bucket = meters._buckets[key] = _Bucket(0, 0.0, math.inf, -math.inf)
-            found.append(bucket)
-        self._buckets, self._minute, self._turn = found, minute, meters._turn
-        meters._wake()
-
-
 def _key(key: tuple[object, ...]) -> bytes:
     minute, account, region, meter, *items = key
     assert isinstance(minute, int) and isinstance(account, str) and isinstance(region, str) and isinstance(meter, str)
@@ -214,14 +183,16 @@ def _dimensions(items: Sequence[object]) -> bytes:
     return msgspec.msgpack.encode(sorted(items))
 
 
-def _merge(tx: Tx, rows: list[tuple[bytes, _Bucket]]) -> None:
+def _merge(tx: Tx, rows: list[tuple[bytes, Bucket]]) -> None:
     for key, added in rows:
         value = tx.get(key)  # one by one: two orders of naming dimensions are two additions to one row
         if value is not None:
-            old = msgspec.msgpack.decode(value, type=_Bucket)
-            low, high = min(old.min, added.min), max(old.max, added.max)
-            added = _Bucket(old.count + added.count, old.sum + added.sum, low, high)
+            added = _together(msgspec.msgpack.decode(value, type=Bucket), added)
         tx.put(key, msgspec.msgpack.encode(added))
+
+
+def _together(one: Bucket, other: Bucket) -> Bucket:
+    return Bucket(one.count + other.count, one.sum + other.sum, min(one.min, other.min), max(one.max, other.max))
 
 
 def _scan(low: bytes, high: bytes) -> Callable[[ReadTx], list[tuple[bytes, bytes]]]:
@@ -232,6 +203,6 @@ def _point(key: bytes, value: bytes) -> Point:
     parts = unpack(key)
     dimensions, minute = parts[5], parts[6]
     assert isinstance(dimensions, bytes) and isinstance(minute, int)
-    bucket = msgspec.msgpack.decode(value, type=_Bucket)
+    bucket = msgspec.msgpack.decode(value, type=Bucket)
     pairs = msgspec.msgpack.decode(dimensions, type=list[tuple[str, str]])
     return Point(minute * MINUTE_MS, dict(pairs), bucket.count, bucket.sum, bucket.min, bucket.max)

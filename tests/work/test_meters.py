@@ -1,7 +1,7 @@
 import asyncio
 
 from freehold.kit.tuples import span
-from freehold.work.meters import DAY_MS, KEEP_DAYS, Meters
+from freehold.work.meters import DAY_MS, KEEP_DAYS, MINUTE_MS, Bucket, Meters
 from freehold.work.tasks import Tasks
 from tests.support import manual_clock, memory_store
 
@@ -37,41 +37,29 @@ def test_additions_become_buckets_of_one_minute():
     asyncio.run(main())
 
 
-def test_a_tally_counts_as_single_additions_do():
+def test_sums_of_others_count_as_single_additions_do():
     async def main():
         _, clock, meters = house()
         begin = clock.now_ms()
-        tally = meters.tally(*ME, ("Calls", "Duration"), function="f")
-        for at, duration in enumerate((3.0, -1.0, 2.0)):
-            tally.add(1.0, duration)
-            meters.add(*ME, "Single", duration, function="f")
-            meters.add(*ME, "Duration", 7.0, function="g")
-            if at == 0:
-                await meters.flush()  # what comes later is written too
-        clock.advance(60)
-        tally.add(1.0, 5.0)
+        waiting = [Bucket(2, 2.0, -1.0, 3.0)]
+
+        def source():
+            while waiting:
+                meters.merge(begin // MINUTE_MS, *ME, "Duration", waiting.pop(), function="f")
+
+        meters.ask(source)
+        for value in (3.0, -1.0, 7.0):
+            meters.add(*ME, "Single", value, function="f")
+        meters.add(*ME, "Duration", 7.0, function="f")
+        await meters.flush()
+        waiting.append(Bucket(1, 5.0, 5.0, 5.0))
         meters.add(*ME, "Single", 5.0, function="f")
         await meters.flush()
 
         async def of(meter):
-            return await meters.read(*ME, meter, begin, begin + 120_000, {"function": "f"})
+            return await meters.read(*ME, meter, begin, begin + MINUTE_MS, {"function": "f"})
 
-        assert await of("Duration") == await of("Single")
-        assert [(p.count, p.sum, p.min, p.max) for p in await of("Calls")] == [(3, 3.0, 1.0, 1.0), (1, 1.0, 1.0, 1.0)]
-
-    asyncio.run(main())
-
-
-def test_a_tally_is_written_by_itself():
-    async def main():
-        _, clock, meters = house()
-        await meters.start()
-        tally = meters.tally(*ME, ("Calls",))
-        tally.add(2.0)
-        assert meters._timer is not None
-        await meters.close()
-        (point,) = await meters.read(*ME, "Calls", clock.now_ms(), clock.now_ms() + 1)
-        assert point.sum == 2.0
+        assert await of("Duration") == await of("Single") != []
 
     asyncio.run(main())
 

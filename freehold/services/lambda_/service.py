@@ -98,6 +98,7 @@ async def _settle(platform: Platform) -> bool:
 async def _stop(platform: Platform) -> None:
     await supervision.stop(platform)
     await lanes_of(platform).close()
+    engine_of(platform).sink.write_begun()
 
 
 MANIFEST = Manifest(

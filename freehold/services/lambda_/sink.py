@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from freehold.runtime.base import FunctionSpec, Invocation, LogEvent, Outcome
 from freehold.services.lambda_ import reports
+from freehold.services.lambda_.counts import Counts
 from freehold.services.lambda_.limits import LOG_TAIL
 from freehold.services.lambda_.model import runtime_label, runtime_version_arn
+from freehold.work.logrows import Event
 
 if TYPE_CHECKING:
     from freehold.ports.platform import Platform
-    from freehold.work.meters import Meters
 
+START_S = 0.05
+"""Real seconds after which START is written of an invocation that has not ended and said nothing."""
 TAIL_S = 0.5
 """Real seconds that a LogType=Tail caller waits for the last lines of an invocation that has ended."""
-_OF_EACH = (
-    "AWS/Lambda:Invocations",
-    "AWS/Lambda:Duration",
-    "AWS/Lambda:Errors",
-    "AWS/Lambda:BilledMegabyteMilliseconds",
-    "AWS/Lambda:MemoryUsed",
-)
-_MOST_COUNTED = 4_096
-"""Configurations whose counters are kept at hand; beyond it all are looked up anew."""
 _RANK = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4, "FATAL": 5, "CRITICAL": 5}
 
 
@@ -53,16 +47,12 @@ class Tail:
         return "".join(self.lines).encode()[-LOG_TAIL:]
 
 
-class _Counted:
-    """What is counted of every invocation of a function."""
+class _Begun(NamedTuple):
+    """An invocation that may end before its START has to be written."""
 
-    __slots__ = ("begun", "ended")
-
-    def __init__(self, meters: Meters, spec: FunctionSpec) -> None:
-        self.begun = meters.tally(
-            spec.account, spec.region, ("AWS/Lambda:ConcurrentExecutions",), FunctionName=spec.name
-        )
-        self.ended = meters.tally(spec.account, spec.region, _OF_EACH, FunctionName=spec.name)
+    start: Event
+    spec: FunctionSpec
+    stream: str
 
 
 class LogSink:
@@ -72,8 +62,11 @@ class LogSink:
         self._platform = platform
         self._clock = platform.clock
         self._tails: dict[str, Tail] = {}
-        self._counts: dict[str, _Counted] = {}
-        """By the key of a function's configuration."""
+        self._now_ms = platform.clock.now_ms
+        self._counts = Counts(platform.meters)
+        self._begun: dict[str, _Begun] = {}
+        """Invocations whose START is not written yet, by the id of their request."""
+        self._ring: asyncio.TimerHandle | None = None
 
     def tail(self, request_id: str) -> Tail:
         """Begin to keep the lines of an invocation; `forget` ends it."""
@@ -83,13 +76,23 @@ class LogSink:
         self._tails.pop(request_id, None)
 
     def _write(self, spec: FunctionSpec, stream: str, lines: list[str], request_id: str | None) -> None:
-        now = self._clock.now_ms()
-        self._platform.logs.write(
-            spec.account, spec.region, spec.log_group, stream, [(now, f"{line}\n") for line in lines]
-        )
-        if request_id is not None and self._tails and (tail := self._tails.get(request_id)) is not None:
-            for line in lines:
-                tail.add(f"{line}\n")
+        now = self._now_ms()
+        self._put(spec, stream, [(now, f"{line}\n") for line in lines], request_id)
+
+    def _put(self, spec: FunctionSpec, stream: str, events: list[Event], request_id: str | None) -> None:
+        self._platform.logs.write(spec.account, spec.region, spec.log_group, stream, events)
+        if self._tails and request_id is not None and (tail := self._tails.get(request_id)) is not None:
+            for _, line in events:
+                tail.add(line)
+
+    def write_begun(self) -> None:
+        """Write the START lines that wait for the end of their invocations, or for a moment to pass."""
+        begun, self._begun = self._begun, {}
+        if self._ring is not None:
+            self._ring.cancel()
+            self._ring = None
+        for request_id, each in begun.items():
+            self._put(each.spec, each.stream, [each.start], request_id)
 
     def _event(self, spec: FunctionSpec, level: str, kind: str, record: dict[str, Any]) -> list[str]:
         if not reports.shows(spec.system_log_level, level):
@@ -133,12 +136,17 @@ class LogSink:
         request_id = invocation.request_id
         if spec.log_format == "JSON":
             record = {"requestId": request_id, "version": spec.version}
-            lines = self._event(spec, "INFO", "start", record)
-        else:
-            lines = [reports.start_line(request_id, spec.version)]
-        self._write(spec, stream, lines, request_id)
+            self._write(spec, stream, self._event(spec, "INFO", "start", record), request_id)
+            return
+        # Most invocations end at once: their three lines are one entry then.
+        start = self._now_ms(), f"{reports.start_line(request_id, spec.version)}\n"
+        self._begun[request_id] = _Begun(start, spec, stream)
+        if self._ring is None:
+            self._ring = asyncio.get_running_loop().call_later(START_S, self.write_begun)
 
     def output(self, spec: FunctionSpec, stream: str, request_id: str | None, data: bytes) -> None:
+        if request_id is not None and (begun := self._begun.pop(request_id, None)) is not None:
+            self._put(spec, stream, [begun.start], request_id)
         text = data.decode("utf-8", "replace").removesuffix("\n")
         lines = [text] if isinstance(data, LogEvent) else text.split("\n")
         if spec.log_format == "JSON":
@@ -146,14 +154,23 @@ class LogSink:
         self._write(spec, stream, lines, request_id)
 
     def invocation_ended(self, spec: FunctionSpec, stream: str, invocation: Invocation, outcome: Outcome) -> None:
+        now = self._now_ms()
         if spec.log_format == "JSON":
             lines = self._json_end(spec, invocation, outcome)
         else:
             lines = self._text_end(spec, invocation, outcome)
-        self._write(spec, stream, lines, invocation.request_id)
+        events = [(now, f"{line}\n") for line in lines]
+        begun = self._begun.pop(invocation.request_id, None)
+        if begun is not None:
+            events.insert(0, begun.start)
+        self._put(spec, stream, events, invocation.request_id)
         if self._tails and (tail := self._tails.get(invocation.request_id)) is not None:
             tail.ended.set()
-        self._count(spec, outcome)
+        self._counts.ended(spec, now, outcome)
+        if outcome.init_ms is not None:
+            self._platform.meters.add(
+                spec.account, spec.region, "AWS/Lambda:InitDuration", outcome.init_ms, FunctionName=spec.name
+            )
 
     def _text_end(self, spec: FunctionSpec, invocation: Invocation, outcome: Outcome) -> list[str]:
         request_id = invocation.request_id
@@ -201,30 +218,9 @@ class LogSink:
 
     # Metrics
 
-    def _count(self, spec: FunctionSpec, outcome: Outcome) -> None:
-        self._counted(spec).ended.add(
-            1.0,
-            outcome.duration_ms,
-            0.0 if outcome.function_error is None else 1.0,
-            float(outcome.billed_ms * spec.memory_mb),
-            float(outcome.memory_used_mb),
-        )
-        if outcome.init_ms is not None:
-            self._platform.meters.add(
-                spec.account, spec.region, "AWS/Lambda:InitDuration", outcome.init_ms, FunctionName=spec.name
-            )
-
-    def _counted(self, spec: FunctionSpec) -> _Counted:
-        found = self._counts.get(spec.key)
-        if found is None:
-            if len(self._counts) >= _MOST_COUNTED:
-                self._counts.clear()
-            found = self._counts[spec.key] = _Counted(self._platform.meters, spec)
-        return found
-
     def concurrency(self, spec: FunctionSpec, running: int) -> None:
         """So many invocations of the function run now."""
-        self._counted(spec).begun.add(float(running))
+        self._counts.begun(spec, self._now_ms(), running)
 
     def stopped_loop(self, spec: FunctionSpec) -> None:
         """An invocation was refused because it would have gone on with a recursive loop."""
