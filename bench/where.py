@@ -184,6 +184,7 @@ def without_handler(node: Node, case: Case) -> Callable[[], None]:
 
     def put(handler: Callable[[Any, dict[str, Any]], Awaitable[dict[str, Any]]] | None) -> None:
         node.offer._handlers[case.service, operation.name] = handler
+        node.offer._routes.clear()
 
     put(constant)
     return lambda: put(real)
