@@ -82,7 +82,7 @@ class Bench:
         self.count = 0
 
     def function(self, source: str = "", files: Mapping[str, str] | None = None, **fields: Any) -> FunctionSpec:
-        """A Python function from the source of app.py, or any other from `files`."""
+        """A Python function from the source of app.py, or any other from `files`. It has time on the slowest machine."""
         self.count += 1
         directory = self.code / f"{self.count}"
         contents = dict(files or {})
@@ -104,6 +104,7 @@ class Bench:
             "runtime": "python3.11",
             "handler": "app.handler",
             "code": directory,
+            "timeout_s": 30.0,
         }
         return FunctionSpec(**{**values, **fields})
 

@@ -26,10 +26,10 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def play(directory: Path) -> Callable[..., None]:
-    """Run a scenario against a fresh pool, on the loop that the server uses."""
+    """Run a scenario against a fresh pool, on the loop that the server uses. `seconds` end only what would never end."""
     import uvloop
 
-    def run(scenario: Scenario, *, seconds: float = 30, **options: Any) -> None:
+    def run(scenario: Scenario, *, seconds: float = 120, **options: Any) -> None:
         async def body() -> None:
             async with bench_in(directory, **options) as bench:
                 await asyncio.wait_for(scenario(bench), seconds)

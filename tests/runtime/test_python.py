@@ -36,7 +36,7 @@ def handler(event, c):
 """
 
     async def scenario(bench: Bench) -> None:
-        spec = bench.function(source, log_group="/aws/lambda/x")
+        spec = bench.function(source, log_group="/aws/lambda/x", timeout_s=3.0)
         client = '{"custom": {"k": "ü"}, "client": {"installation_id": "i"}}'
         invocation = bench.invocation(
             spec, {}, client_context=client, cognito_identity='{"cognitoIdentityId": "c", "cognitoIdentityPoolId": "p"}'

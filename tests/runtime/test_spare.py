@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from freehold.runtime.spare import STALE_S, WINDOW_S, Spare, times
 from tests.runtime.bench import Bench
+from tests.runtime.gate import gate
 from tests.support import manual_clock
 
 Play = Callable[..., None]
@@ -61,12 +62,14 @@ def overlap(spans: list[list[float]]) -> int:
 def test_whoever_loads_for_long_is_in_nobody_elses_way(play: Play) -> None:
     async def scenario(bench: Bench) -> None:
         bench.pool._starts._spare = Nothing(bench.pool._clock)
-        slow = bench.function("import time\ntime.sleep(8)\ndef handler(event, context): pass\n")
-        waiting = [asyncio.ensure_future(bench.invoke(slow)) for _ in range(40)]
-        await asyncio.sleep(0.5)
-        assert await asyncio.wait_for(bench.result(bench.function("def handler(event, context): return event\n"), 1), 6)
-        for each in waiting:
-            each.cancel()
+        async with gate() as closed:
+            slow = bench.function(closed.waiting + "wait('init')\ndef handler(event, context): pass\n")
+            waiting = [asyncio.ensure_future(bench.invoke(slow)) for _ in range(40)]
+            await closed.came()
+            assert await bench.result(bench.function("def handler(event, context): return event\n"), 1) == 1
+            assert not any(each.done() for each in waiting)
+            for each in waiting:
+                each.cancel()
 
     play(scenario)
 
