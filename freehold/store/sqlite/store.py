@@ -29,8 +29,10 @@ from freehold.store.watches import KeyWatch, Watches
 
 T = TypeVar("T")
 
-EAGER = 4
-"""Bodies that start a commit within a turn of the loop: the rest of the turn runs beside it (a third more bodies/s)."""
+EAGER = 24
+"""Bodies that start a commit within a turn of the loop: the rest of the turn runs beside it. Every commit changes threads
+two to four times, which costs some 50 µs of the loop's time: with 4, a SendMessage or PutItem of 32 at once costs 4 µs more.
+"""
 
 
 def exit_at_once(why: str) -> None:
