@@ -48,6 +48,31 @@ def test_readers_beside_writers_see_whole_commits_in_order(tmp_path):
     run(tmp_path, main)
 
 
+def test_rows_at_hand_beside_writers_are_of_one_commit_and_never_old(tmp_path):
+    async def main(store):
+        acknowledged = found = missing = 0
+
+        async def write():
+            nonlocal acknowledged
+            for number in range(1, 400):
+                await store.transact(lambda tx, value=b"%d" % number: [tx.put(key, value) for key in KEYS])
+                acknowledged = number
+
+        async def look():
+            nonlocal found, missing
+            while acknowledged < 399:
+                rows = {row for key in KEYS if (row := store.at_hand(key)) is not None}
+                assert len(rows) <= 1, "rows of two commits at once"
+                assert all(int(row) >= acknowledged for row in rows), "older than what was acknowledged"
+                found, missing = found + len(rows), missing + (acknowledged > 0 and not rows)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(write(), look())
+        assert found and missing, "both were to be seen: rows at hand, and rows that are being written"
+
+    run(tmp_path, main)
+
+
 def test_a_row_read_while_its_successor_is_on_its_way_is_not_kept(tmp_path):
     async def main(store):
         await store.transact(lambda tx: tx.put(b"k", b"1"))

@@ -61,10 +61,13 @@ class KvTable:
 
 def write(connection: apsw.Connection, pending: dict[bytes, bytes | None], sequence: int | None) -> None:
     """Make `pending` durable in one commit; `sequence` is the new mark of sequence numbers in use, if it moved."""
-    deleted = sorted(key for key, value in pending.items() if value is None)
-    written: list[bytes | None] = []
-    for key in sorted(pending) if not deleted else sorted(pending.keys() - set(deleted)):
-        written += (key, pending[key])
+    deleted = sorted([key for key, value in pending.items() if value is None])
+    keys = sorted(pending) if not deleted else sorted(pending.keys() - set(deleted))
+    written: list[bytes | None] = [None] * (2 * len(keys))
+    written[::2], written[1::2] = (
+        keys,
+        map(pending.__getitem__, keys),
+    )  # no loop while the event loop waits for the lock
     execute = connection.execute
     if not deleted and sequence is None and len(written) <= 2 * CHUNK:
         if written:
