@@ -3,33 +3,23 @@ recorded: what a target is sent lands in `sent`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
-from freehold.front.calls import InternalCalls
-from freehold.front.offer import Offer
 from freehold.kit.faults import Fault
-from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack
 from freehold.ports.events import Answer
-from freehold.ports.identity import Principal, Source
-from freehold.ports.platform import Platform, Settings
+from freehold.ports.identity import Source
 from freehold.ports.queues import Outgoing
 from freehold.ports.topics import Note
 from freehold.services.events import service
 from freehold.store.base import Tx
-from freehold.work.advance import Advance
-from freehold.work.meters import Meters
-from freehold.work.outbox import Outbox
-from freehold.work.tasks import Tasks
-from freehold.work.timers import Timers
-from tests.support import manual_clock, memory_store
+from tests.services.house import ACCOUNT, REGION, House, scenarios
 
-ACCOUNT, OTHER, THIRD, REGION = "111122223333", "444455556666", "777788889999", "us-east-1"
+OTHER, THIRD = "444455556666", "777788889999"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/events"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
 DEAD = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"
@@ -99,53 +89,23 @@ class Ports:
             self._receive(tx, Sent(arn, line, now_ms, stream + id, source, {"time": time_ms}))
 
 
-class EventBridge:
-    """`await house("PutRule", ...)` goes through the pipeline; `await house.advance(seconds)` moves time."""
+class EventBridge(House):
+    """What targets were sent is in `sent`; `refusing` says who takes nothing."""
+
+    model = "events"
+    manifests = (service.MANIFEST,)
 
     def __init__(self) -> None:
-        self.store, self.clock, self.tasks = memory_store(), manual_clock(), Tasks()
         self.refusing: dict[str, Fault] = {}
         self.written: dict[bytes, Sent] = {}
         self.answers: list[Answer | Exception] = []
         self.called: list[dict[str, Any]] = []
-        self.timers = Timers(self.store, self.clock, self.tasks)
-        self.outbox = Outbox(self.store, self.clock, Ids(4), self.tasks)
-        ports = cast(Any, Ports(self))
-        unused = cast(Any, None)
-        self.platform = Platform(
-            settings=Settings(),
-            store=self.store,
-            clock=self.clock,
-            ids=Ids(3),
-            tasks=self.tasks,
-            blobs=unused,
-            timers=self.timers,
-            outbox=self.outbox,
-            logs=unused,
-            meters=Meters(self.store, self.clock, self.tasks),
-            traces=unused,
-            runtime=unused,
-            functions=ports,
-            queues=ports,
-            topics=ports,
-            log_groups=ports,
-        )
-        self.platform.calls = InternalCalls(self.platform, Offer([service.MANIFEST]))
-        for name, port in service.MANIFEST.ports(self.platform).items() if service.MANIFEST.ports else ():
-            setattr(self.platform, name, port)
-        self._advance = Advance(self.clock, self.store, [self.timers.settle, self.outbox.settle], _nothing)
+        super().__init__()
+        self.offer_ports(self.manifests)
 
-    async def start(self) -> None:
-        await self.timers.start({o: self._bound(fn) for o, fn in service.MANIFEST.timers.items()})
-        await self.outbox.start({k: self._bound(fn) for k, fn in service.MANIFEST.deliverers.items()})
-
-    def _bound(self, function: Callable[..., Awaitable[Any]]) -> Any:
-        return lambda argument: function(self.platform, argument)
-
-    async def close(self) -> None:
-        await self.timers.close()
-        await self.outbox.close()
-        await self.tasks.close()
+    def rooms(self) -> dict[str, Any]:
+        ports = Ports(self)
+        return {"functions": ports, "queues": ports, "topics": ports, "log_groups": ports}
 
     @property
     def sent(self) -> list[Sent]:
@@ -154,23 +114,6 @@ class EventBridge:
 
     def to(self, target: str) -> list[Sent]:
         return [sent for sent in self.sent if sent.target == target]
-
-    async def advance(self, seconds: float) -> None:
-        await self._advance.by(int(seconds * 1000))
-
-    async def __call__(self, operation: str, *, account: str = ACCOUNT, **request: Any) -> dict[str, Any]:
-        root = Principal(account, f"arn:aws:iam::{account}:root", account)
-        return await self.platform.calls.call(
-            "events", operation, request, principal=root, account=account, region=REGION
-        )
-
-    async def refused(self, operation: str, **request: Any) -> tuple[str, str]:
-        """Code and message of the refusal."""
-        try:
-            await self(operation, **request)
-        except Fault as fault:
-            return fault.code, fault.message
-        raise AssertionError(f"{operation} was not refused")
 
     async def rule(self, name: str = "r", *targets: dict[str, Any], pattern: str = PATTERN, **more: Any) -> None:
         """A rule with targets; a target without an Id has its place as one."""
@@ -187,10 +130,6 @@ class EventBridge:
         return list((await self("PutEvents", account=account, Entries=found))["Entries"])
 
 
-async def _nothing() -> None:
-    pass
-
-
 def entry(detail: Any = None, source: str = "app", detail_type: str = "Order") -> dict[str, Any]:
     return {"Source": source, "DetailType": detail_type, "Detail": orjson.dumps(detail or {}).decode()}
 
@@ -199,19 +138,4 @@ def bus_arn(name: str = "default", account: str = ACCOUNT, region: str = REGION)
     return f"arn:aws:events:{region}:{account}:event-bus/{name}"
 
 
-def scenario(body: Callable[[EventBridge], Awaitable[None]]) -> Callable[[], None]:
-    """Run `async def test(house)` against a started service."""
-
-    def run() -> None:
-        async def main() -> None:
-            house = EventBridge()
-            await house.start()
-            try:
-                await body(house)
-            finally:
-                await house.close()
-
-        asyncio.run(main())
-
-    run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
-    return run
+scenario = scenarios(EventBridge)

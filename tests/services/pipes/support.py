@@ -3,33 +3,28 @@ are recorded."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
 from freehold.front.calls import InternalCalls
-from freehold.front.offer import Offer
 from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack
 from freehold.ports.call import Cause
 from freehold.ports.events import Answer, Event
 from freehold.ports.functions import Invoked
-from freehold.ports.identity import Principal, Source
-from freehold.ports.platform import Platform, Settings
+from freehold.ports.identity import Source
 from freehold.ports.queues import Outgoing, QueueSettings, Received
 from freehold.services.pipes import service, supervisor
 from freehold.store.base import ReadTx, Tx
-from freehold.work.advance import Advance
+from freehold.work.advance import Settle
 from freehold.work.duties import Duties
-from freehold.work.meters import Meters
 from freehold.work.tasks import Tasks
-from tests.support import manual_clock, memory_store
+from tests.services.house import ACCOUNT, REGION, House, scenarios
 
-ACCOUNT, REGION = "111122223333", "us-east-1"
 SOURCE, OTHER, TARGET, DEAD = (
     f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}" for name in ("source", "other", "target", "dead")
 )
@@ -148,39 +143,28 @@ class Calls(InternalCalls):
         return {"Role": {"Arn": ROLE, "AssumeRolePolicyDocument": trust}}
 
 
-class Pipes:
-    """`await house("CreatePipe", ...)` goes through the pipeline; `await house.advance(seconds)` moves time."""
+class Pipes(House):
+    """`ports` has what targets were sent, and the queues."""
+
+    model = "pipes"
+    manifests = (service.MANIFEST,)
+    calls = Calls
 
     def __init__(self) -> None:
-        self.store, self.clock, self.tasks = memory_store(), manual_clock(), Tasks()
         self.ports, self._ids = Ports(self), Ids(7)
-        ports, unused = cast(Any, self.ports), cast(Any, None)
-        self.platform = Platform(
-            settings=Settings(),
-            store=self.store,
-            clock=self.clock,
-            ids=Ids(3),
-            tasks=self.tasks,
-            blobs=unused,
-            timers=unused,
-            outbox=unused,
-            logs=unused,
-            meters=Meters(self.store, self.clock, self.tasks),
-            traces=unused,
-            runtime=unused,
-            functions=ports,
-            queues=ports,
-            topics=ports,
-            events=ports,
-        )
-        self.platform.calls = Calls(self.platform, Offer([service.MANIFEST]))
-        self._advance = Advance(self.clock, self.store, [lambda: supervisor.settle(self.platform)], _nothing)
+        super().__init__()
 
-    async def __call__(self, operation: str, **request: Any) -> dict[str, Any]:
-        root = Principal(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
-        return await self.platform.calls.call(
-            "pipes", operation, request, principal=root, account=ACCOUNT, region=REGION
-        )
+    def rooms(self) -> dict[str, Any]:
+        return {"functions": self.ports, "queues": self.ports, "topics": self.ports, "events": self.ports}
+
+    def settles(self) -> list[Settle]:
+        return [lambda: supervisor.settle(self.platform)]
+
+    async def start(self) -> None:
+        await supervisor.start(self.platform)
+
+    async def close(self) -> None:
+        await self.tasks.close()
 
     async def create(self, name: str = "p", target: str = TARGET, source: str = SOURCE, **more: Any) -> dict[str, Any]:
         """A pipe, in the state it ends in."""
@@ -204,30 +188,8 @@ class Pipes:
     async def settle(self) -> None:
         await self.advance(0)
 
-    async def advance(self, seconds: float) -> None:
-        await asyncio.wait_for(self._advance.by(int(seconds * 1000)), 10)
-
     def bodies(self, arn: str = TARGET) -> list[str]:
         return [message.body for message in self.ports.queues[arn]]
 
 
-async def _nothing() -> None:
-    pass
-
-
-def scenario(body: Callable[[Pipes], Awaitable[None]]) -> Callable[[], None]:
-    """Run `async def test(house)` against a started service."""
-
-    def run() -> None:
-        async def main() -> None:
-            house = Pipes()
-            await supervisor.start(house.platform)
-            try:
-                await body(house)
-            finally:
-                await house.tasks.close()
-
-        asyncio.run(main())
-
-    run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
-    return run
+scenario = scenarios(Pipes)

@@ -3,40 +3,30 @@ a test says; what a target is sent lands in `sent`."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import msgspec
 
-from freehold.front.calls import InternalCalls
-from freehold.front.offer import Offer
 from freehold.kit.faults import Fault
 from freehold.kit.http import Request
 from freehold.kit.ids import Ids
 from freehold.kit.tuples import pack
-from freehold.ports.call import Cause
-from freehold.ports.identity import Principal, Source
+from freehold.ports.identity import Source
 from freehold.ports.manifest import HostRequest
-from freehold.ports.platform import Platform, Settings
 from freehold.ports.queues import Outgoing
 from freehold.services.sns import mailbox, service, signing, subscriptions
 from freehold.services.sns.port import TopicsPort
 from freehold.store.base import Tx
-from freehold.work.advance import Advance
-from freehold.work.meters import Meters
-from freehold.work.outbox import Outbox
 from freehold.work.outgoing import Outgoing as Requests
-from freehold.work.tasks import Tasks
-from freehold.work.timers import Timers
 from freehold.work.traces import Traces
-from tests.support import manual_clock, memory_store
+from tests.services.house import ACCOUNT, REGION, House, scenarios
 
-ACCOUNT, OTHER, REGION = "111122223333", "444455556666", "us-east-1"
+OTHER = "444455556666"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
 FIFO = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders.fifo"
 DEAD = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"
@@ -114,39 +104,30 @@ class Logs:
         self.lines.extend((group, json.loads(line)) for _, line in events)
 
 
-class Sns:
-    """`await sns("CreateTopic", ...)` goes through the pipeline; `await sns.advance(seconds)` moves time."""
+class Sns(House):
+    """`answer` is what endpoints answer; `refusing` says which targets take nothing."""
+
+    model = "sns"
+    manifests = (service.MANIFEST,)
 
     def __init__(self) -> None:
-        self.store, self.clock, self.tasks = memory_store(), manual_clock(), Tasks()
         self.refusing: dict[str, Fault] = {}
         self.written: dict[tuple[str, str], Sent] = {}
         self.posts: list[Post] = []
         self.answer: Callable[[Post], int] = lambda post: 200
         self.logs = Logs()
-        self.timers = Timers(self.store, self.clock, self.tasks)
-        self.outbox = Outbox(self.store, self.clock, Ids(4), self.tasks)
-        ports, unused = cast(Any, Ports(self)), cast(Any, None)
-        self.platform = Platform(
-            settings=Settings(),
-            store=self.store,
-            clock=self.clock,
-            ids=Ids(3),
-            tasks=self.tasks,
-            blobs=unused,
-            timers=self.timers,
-            outbox=self.outbox,
-            logs=cast(Any, self.logs),
-            meters=Meters(self.store, self.clock, self.tasks),
-            traces=Traces(self.store, self.clock, Ids(5), self.tasks),
-            runtime=unused,
-            functions=ports,
-            queues=ports,
-            outgoing=Requests(transport=httpx.MockTransport(self._endpoint)),
-        )
-        self.platform.calls = InternalCalls(self.platform, Offer([service.MANIFEST]))
+        super().__init__()
         self.port = self.platform.topics = TopicsPort(self.platform)
-        self._advance = Advance(self.clock, self.store, [self.timers.settle, self.outbox.settle], _nothing)
+
+    def rooms(self) -> dict[str, Any]:
+        ports = Ports(self)
+        return {
+            "logs": self.logs,
+            "traces": Traces(self.store, self.clock, Ids(5), self.tasks),
+            "functions": ports,
+            "queues": ports,
+            "outgoing": Requests(transport=httpx.MockTransport(self._endpoint)),
+        }
 
     def _endpoint(self, request: httpx.Request) -> httpx.Response:
         post = Post(str(request.url), dict(request.headers), request.content.decode(), self.clock.now_ms())
@@ -158,20 +139,7 @@ class Sns:
 
     async def start(self) -> None:
         await self.store.transact(lambda tx: tx.put(pack("sns", "signing"), _key()))
-        await self.timers.start({o: self._bound(fn) for o, fn in service.MANIFEST.timers.items()})
-        await self.outbox.start({k: self._bound(fn) for k, fn in service.MANIFEST.deliverers.items()})
-
-    def _bound(self, function: Callable[..., Awaitable[Any]]) -> Any:
-        return lambda argument: function(self.platform, argument)
-
-    async def close(self) -> None:
-        await self.platform.outgoing.close()
-        await self.timers.close()
-        await self.outbox.close()
-        await self.tasks.close()
-
-    async def advance(self, seconds: float = 0) -> None:
-        await self._advance.by(int(seconds * 1000))
+        await super().start()
 
     @property
     def sent(self) -> list[Sent]:
@@ -179,22 +147,6 @@ class Sns:
 
     def to(self, target: str) -> list[Sent]:
         return [sent for sent in self.sent if sent.target == target]
-
-    async def __call__(
-        self, operation: str, *, account: str = ACCOUNT, trace: str | None = None, **request: Any
-    ) -> dict[str, Any]:
-        root = Principal(account, f"arn:aws:iam::{account}:root", account)
-        return await self.platform.calls.call(
-            "sns", operation, request, principal=root, account=account, region=REGION, cause=Cause(trace)
-        )
-
-    async def refused(self, operation: str, **request: Any) -> tuple[str, str]:
-        """Code and message of the refusal."""
-        try:
-            await self(operation, **request)
-        except Fault as fault:
-            return fault.code, fault.message
-        raise AssertionError(f"{operation} was not refused")
 
     async def topic(self, name: str = "news", **attributes: str) -> str:
         if name.endswith(".fifo"):
@@ -231,10 +183,6 @@ class Sns:
         return response.status, response.body.decode()
 
 
-async def _nothing() -> None:
-    pass
-
-
 async def _answered() -> AsyncIterator[bytes]:
     yield b"answered"
 
@@ -243,19 +191,4 @@ def string(value: str, kind: str = "String") -> dict[str, str]:
     return {"DataType": kind, "StringValue": value}
 
 
-def scenario(body: Callable[[Sns], Awaitable[None]]) -> Callable[[], None]:
-    """Run `async def test(sns)` against a started service."""
-
-    def run() -> None:
-        async def main() -> None:
-            sns = Sns()
-            await sns.start()
-            try:
-                await body(sns)
-            finally:
-                await sns.close()
-
-        asyncio.run(main())
-
-    run.__name__, run.__doc__, run.__module__ = body.__name__, body.__doc__, body.__module__
-    return run
+scenario = scenarios(Sns)
