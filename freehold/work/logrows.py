@@ -157,33 +157,34 @@ def put_stream(tx: Tx, account: str, region: str, group_id: str, stream: Stream)
 def prepare(events: Sequence[Event], now_ms: int) -> list[Prepared]:
     """Cut events into chunks. They are put in order of time; events of one millisecond keep their order."""
     ordered = sorted(events, key=_time)
-    return [_prepared(part, now_ms) for part in _cut(ordered)]
+    return [_prepared(part, size, now_ms) for part, size in _cut(ordered)]
 
 
 def _time(event: Event) -> int:
     return event[0]
 
 
-def _cut(events: Sequence[Event]) -> Iterator[list[Event]]:
+def _cut(events: Sequence[Event]) -> Iterator[tuple[list[Event], int]]:
+    """Parts, each with the bytes of its messages."""
     wide = bool(events) and events[-1][0] - events[0][0] > WIDE_BATCH_MS
     longest = WIDE_CHUNK_MS if wide else CHUNK_MS
     part: list[Event] = []
     size = 0
     for event in events:
-        length = len(event[1].encode("utf-8", "surrogatepass"))
+        message = event[1]
+        length = len(message if message.isascii() else message.encode("utf-8", "surrogatepass"))
         if part and (event[0] - part[0][0] > longest or size + length > CHUNK_BYTES or len(part) >= CHUNK_EVENTS):
-            yield part
+            yield part, size
             part, size = [], 0
         part.append(event)
         size += length
     if part:
-        yield part
+        yield part, size
 
 
-def _prepared(events: list[Event], now_ms: int) -> Prepared:
+def _prepared(events: list[Event], size: int, now_ms: int) -> Prepared:
     value = msgspec.msgpack.encode(Chunk(now_ms, events))
-    size = sum(len(message.encode("utf-8", "surrogatepass")) + EVENT_OVERHEAD for _, message in events)
-    return Prepared(events[0][0], events[-1][0], size, value)
+    return Prepared(events[0][0], events[-1][0], size + EVENT_OVERHEAD * len(events), value)
 
 
 def append(

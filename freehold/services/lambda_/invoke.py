@@ -39,7 +39,8 @@ def _refuse(request: dict[str, Any], *members: str) -> None:
 async def invoke(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     """Run a function and wait, check that it could run, or keep the event and run it later."""
     engine = engine_of(call.platform)
-    _refuse(request, "DurableExecutionName", "TenantId")
+    if "DurableExecutionName" in request or "TenantId" in request:
+        _refuse(request, "DurableExecutionName", "TenantId")
     name = address(request["FunctionName"], request.get("Qualifier"), call.account, call.region)
     kind = request.get("InvocationType", "RequestResponse")
     given = request.get("Payload")
@@ -47,7 +48,7 @@ async def invoke(call: Call, request: dict[str, Any]) -> dict[str, Any]:
         payload = event(given, asynchronous=kind == "Event", operation="Invoke")
     else:
         payload = await body(given, asynchronous=kind == "Event", operation="Invoke")
-    context = client_context(request.get("ClientContext"))
+    context = client_context(request["ClientContext"]) if "ClientContext" in request else None
     entry, route = engine.at_hand(name) or await engine.resolve(name)
     if name.account != call.account:
         await check_cross_account(call, name, "lambda:InvokeFunction")
