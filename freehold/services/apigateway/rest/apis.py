@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import unquote
 
 from freehold.kit.faults import Fault, not_implemented
@@ -166,22 +165,8 @@ def _tagged(arn: str) -> tuple[str, str | None]:
 
 
 async def _retag(call: Call, arn: str, add: dict[str, str], remove: list[str]) -> Shape:
-    api_id, stage_name = _tagged(arn)
-    where = space(call)
-
-    def body(tx: Tx) -> None:
-        draft = state.find(tx, where, api_id)
-        holder = draft.api if stage_name is None else state.require_stage(tx, where, api_id, stage_name)
-        tags: dict[str, Any] = holder.setdefault("tags", {})
-        tags.update(add)
-        for key in remove:
-            tags.pop(key, None)
-        if stage_name is None:
-            state.save(tx, where, draft)
-        else:
-            state.put_stage(tx, where, api_id, holder)
-
-    await call.platform.store.transact(body)
+    tagged, where = _tagged(arn), space(call)
+    await call.platform.store.transact(lambda tx: state.retag(tx, where, tagged, "tags", add, remove))
     return {}
 
 
