@@ -182,10 +182,10 @@ async def _authorized(
 
 
 def _find(tx: ReadTx, arn: str) -> tuple[Destination, Connection]:
-    destination = destination_rows.destination_of_arn(tx, arn)
+    destination = destination_rows.DESTINATIONS.of_arn(tx, arn)
     if destination is None:
         raise Fault("ResourceNotFoundException", f"An api-destination '{arn}' does not exist.")
-    connection = destination_rows.connection_of_arn(tx, destination.connection_arn)
+    connection = destination_rows.CONNECTIONS.of_arn(tx, destination.connection_arn)
     if connection is None:
         raise Fault("ResourceNotFoundException", f"Connection '{destination.connection_arn}' does not exist.")
     return destination, connection

@@ -155,9 +155,9 @@ async def create_connection(call: Call, request: Request) -> Result:
     id = ids.uuid()
 
     def body(tx: Tx) -> Result:
-        if destination_rows.connection(tx, call.account, call.region, name) is not None:
+        if destination_rows.CONNECTIONS.find(tx, call.account, call.region, name) is not None:
             raise Fault("ResourceAlreadyExistsException", f"Connection {name} already exists.")
-        destination_rows.put_connection(tx, call.account, call.region, row)
+        destination_rows.CONNECTIONS.put(tx, call.account, call.region, row)
         _authorize_later(tx, call, row, id)
         return _answer(call, row)
 
@@ -207,18 +207,18 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 async def _existing(call: Call, name: str) -> tuple[Connection, bytes]:
     """The connection, and its row as it was read."""
-    key = destination_rows.connection_key(call.account, call.region, name)
+    key = destination_rows.CONNECTIONS.key(call.account, call.region, name)
     value = await call.platform.store.read(lambda tx: tx.get(key))
     if value is None:
         raise _no_connection(name)
-    return destination_rows.decode_connection(value), value
+    return destination_rows.CONNECTIONS.decode(value), value
 
 
 def _replace(tx: Tx, call: Call, row: Connection, seen: bytes) -> None:
     """Write the connection unless it changed since it was `seen`."""
-    if tx.get(destination_rows.connection_key(call.account, call.region, row.name)) != seen:
+    if tx.get(destination_rows.CONNECTIONS.key(call.account, call.region, row.name)) != seen:
         raise Fault("ConcurrentModificationException", f"Connection {row.name} was modified concurrently.")
-    destination_rows.put_connection(tx, call.account, call.region, row)
+    destination_rows.CONNECTIONS.put(tx, call.account, call.region, row)
 
 
 async def deauthorize_connection(call: Call, request: Request) -> Result:
@@ -235,10 +235,10 @@ async def delete_connection(call: Call, request: Request) -> Result:
     name = request["Name"]
 
     def body(tx: Tx) -> Connection:
-        row = destination_rows.connection(tx, call.account, call.region, name)
+        row = destination_rows.CONNECTIONS.find(tx, call.account, call.region, name)
         if row is None:
             raise _no_connection(name)
-        tx.delete(destination_rows.connection_key(call.account, call.region, name))
+        tx.delete(destination_rows.CONNECTIONS.key(call.account, call.region, name))
         return row
 
     row = await call.platform.store.transact(body)
@@ -265,7 +265,7 @@ async def list_connections(call: Call, request: Request) -> Result:
     """Connections in the order of their names."""
     limit, state = limit_of(request), request.get("ConnectionState")
     found = await call.platform.store.read(
-        lambda tx: destination_rows.connections(
+        lambda tx: destination_rows.CONNECTIONS.page(
             tx, call.account, call.region, request.get("NamePrefix", ""), start_of(request), limit + 1
         )
     )
@@ -284,7 +284,7 @@ async def list_connections(call: Call, request: Request) -> Result:
 async def authorize(platform: Platform, delivery: Delivery) -> None:
     """Ask the authorization endpoint of a connection, and set its state by what it says."""
     account, region, name, sealed = msgspec.msgpack.decode(delivery.payload)
-    row = await platform.store.read(lambda tx: destination_rows.connection(tx, account, region, name))
+    row = await platform.store.read(lambda tx: destination_rows.CONNECTIONS.find(tx, account, region, name))
     if row is None or row.sealed != sealed:
         return
     reason = None
@@ -296,10 +296,10 @@ async def authorize(platform: Platform, delivery: Delivery) -> None:
     now_s = platform.clock.now()
 
     def body(tx: Tx) -> None:
-        current = destination_rows.connection(tx, account, region, name)
+        current = destination_rows.CONNECTIONS.find(tx, account, region, name)
         if current is not None and current.sealed == sealed:
             current.state, current.reason = (DEAUTHORIZED, reason[:512]) if reason else (AUTHORIZED, None)
             current.authorized_s = current.authorized_s if reason else now_s
-            destination_rows.put_connection(tx, account, region, current)
+            destination_rows.CONNECTIONS.put(tx, account, region, current)
 
     await platform.store.transact(body)

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 from msgspec.msgpack import Decoder, Encoder
@@ -62,76 +63,46 @@ class Destination(Struct, omit_defaults=True):
         return arns.make("events", region, account, f"api-destination/{self.name}/{self.id}")
 
 
-encode = Encoder().encode
-decode_connection = Decoder(Connection).decode
-_decode_destination = Decoder(Destination).decode
+Row = TypeVar("Row", Connection, Destination)
+_encode = Encoder().encode
 
 
-def connection_key(account: str, region: str, name: str) -> bytes:
-    return pack("events", account, region, "connection", name)
+class Table(Generic[Row]):
+    """Rows of a kind by name, and by ARNs, which say `arn_kind` and end with the id."""
+
+    def __init__(self, kind: str, arn_kind: str, row: type[Row]) -> None:
+        self._kind, self._arn_kind = kind, arn_kind
+        self.decode: Callable[[bytes], Row] = Decoder(row).decode
+
+    def key(self, account: str, region: str, name: str) -> bytes:
+        return pack("events", account, region, self._kind, name)
+
+    def find(self, tx: ReadTx, account: str, region: str, name: str) -> Row | None:
+        """The one of that name."""
+        value = tx.get(self.key(account, region, name))
+        return None if value is None else self.decode(value)
+
+    def put(self, tx: Tx, account: str, region: str, row: Row) -> None:
+        tx.put(self.key(account, region, row.name), _encode(row))
+
+    def of_arn(self, tx: ReadTx, arn: str) -> Row | None:
+        """The one of an ARN; None where it is gone, or another has its name now."""
+        parsed = arns.parse(arn)
+        if parsed is None or parsed.service != "events":
+            return None
+        kind, _, rest = parsed.resource.partition("/")
+        name, _, id = rest.partition("/")
+        row = self.find(tx, parsed.account, parsed.region, name) if kind == self._arn_kind else None
+        return row if row is not None and row.id == id else None
+
+    def page(self, tx: ReadTx, account: str, region: str, prefix: str, start_after: str, limit: int) -> list[Row]:
+        """In the order of their names, those whose name begins with `prefix`."""
+        begin = self.key(account, region, prefix)[
+            :-1
+        ]  # without its terminator a packed text is a prefix of longer ones
+        start = max(begin, self.key(account, region, start_after) + b"\x00") if start_after else begin
+        return [self.decode(value) for _, value in tx.scan(start, after(begin), limit=limit)]
 
 
-def destination_key(account: str, region: str, name: str) -> bytes:
-    return pack("events", account, region, "destination", name)
-
-
-def connection(tx: ReadTx, account: str, region: str, name: str) -> Connection | None:
-    """The connection of that name."""
-    value = tx.get(connection_key(account, region, name))
-    return None if value is None else decode_connection(value)
-
-
-def put_connection(tx: Tx, account: str, region: str, row: Connection) -> None:
-    tx.put(connection_key(account, region, row.name), encode(row))
-
-
-def connection_of_arn(tx: ReadTx, arn: str) -> Connection | None:
-    """The connection of an ARN; None where it is gone, or another has its name now."""
-    place, id = _place("connection", arn)
-    row = connection(tx, *place) if place is not None else None
-    return row if row is not None and row.id == id else None
-
-
-def destination(tx: ReadTx, account: str, region: str, name: str) -> Destination | None:
-    """The API destination of that name."""
-    value = tx.get(destination_key(account, region, name))
-    return None if value is None else _decode_destination(value)
-
-
-def put_destination(tx: Tx, account: str, region: str, row: Destination) -> None:
-    tx.put(destination_key(account, region, row.name), encode(row))
-
-
-def destination_of_arn(tx: ReadTx, arn: str) -> Destination | None:
-    """The API destination of an ARN; None where it is gone, or another has its name now."""
-    place, id = _place("api-destination", arn)
-    row = destination(tx, *place) if place is not None else None
-    return row if row is not None and row.id == id else None
-
-
-def _place(kind: str, arn: str) -> tuple[tuple[str, str, str] | None, str]:
-    """Account, region and name (None: the ARN is of something else), and the id that the ARN ends with."""
-    parsed = arns.parse(arn)
-    if parsed is None or parsed.service != "events":
-        return None, ""
-    found, _, rest = parsed.resource.partition("/")
-    name, _, id = rest.partition("/")
-    return ((parsed.account, parsed.region, name) if found == kind else None), id
-
-
-def connections(tx: ReadTx, account: str, region: str, prefix: str, start_after: str, limit: int) -> list[Connection]:
-    """Connections in the order of their names whose name begins with `prefix`."""
-    found = _page(tx, connection_key(account, region, prefix), connection_key(account, region, start_after), limit)
-    return [decode_connection(value) for value in found]
-
-
-def destinations(tx: ReadTx, account: str, region: str, prefix: str, start_after: str, limit: int) -> list[Destination]:
-    """API destinations in the order of their names whose name begins with `prefix`."""
-    found = _page(tx, destination_key(account, region, prefix), destination_key(account, region, start_after), limit)
-    return [_decode_destination(value) for value in found]
-
-
-def _page(tx: ReadTx, prefix: bytes, last: bytes, limit: int) -> list[bytes]:
-    begin = prefix[:-1]  # without its terminator a packed text is a prefix of longer ones
-    start = max(begin, last + b"\x00") if len(last) > 1 else begin
-    return [value for _, value in tx.scan(start, after(begin), limit=limit)]
+CONNECTIONS = Table("connection", "connection", Connection)
+DESTINATIONS = Table("destination", "api-destination", Destination)

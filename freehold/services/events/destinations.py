@@ -21,13 +21,13 @@ def _none(name: str) -> Fault:
 
 
 def _require_connection(tx: ReadTx, arn: str) -> None:
-    if destination_rows.connection_of_arn(tx, arn) is None:
+    if destination_rows.CONNECTIONS.of_arn(tx, arn) is None:
         raise Fault("ResourceNotFoundException", f"Connection '{arn}' does not exist.")
 
 
 def state_of(tx: ReadTx, row: Destination) -> str:
     """ACTIVE while its connection is authorized."""
-    connection = destination_rows.connection_of_arn(tx, row.connection_arn)
+    connection = destination_rows.CONNECTIONS.of_arn(tx, row.connection_arn)
     return "ACTIVE" if connection is not None and connection.state == AUTHORIZED else "INACTIVE"
 
 
@@ -68,10 +68,10 @@ async def create_api_destination(call: Call, request: Request) -> Result:
     )
 
     def body(tx: Tx) -> Result:
-        if destination_rows.destination(tx, call.account, call.region, row.name) is not None:
+        if destination_rows.DESTINATIONS.find(tx, call.account, call.region, row.name) is not None:
             raise Fault("ResourceAlreadyExistsException", f"An api-destination '{row.name}' already exists.")
         _require_connection(tx, row.connection_arn)
-        destination_rows.put_destination(tx, call.account, call.region, row)
+        destination_rows.DESTINATIONS.put(tx, call.account, call.region, row)
         return _answer(tx, call, row)
 
     return await once.transact(call, body)
@@ -93,14 +93,14 @@ async def update_api_destination(call: Call, request: Request) -> Result:
         row.rate = request.get("InvocationRateLimitPerSecond", row.rate)
         row.description = request.get("Description", row.description)
         row.modified_s = now_s
-        destination_rows.put_destination(tx, call.account, call.region, row)
+        destination_rows.DESTINATIONS.put(tx, call.account, call.region, row)
         return _answer(tx, call, row)
 
     return await call.platform.store.transact(body)
 
 
 def _require(tx: ReadTx, call: Call, name: str) -> Destination:
-    row = destination_rows.destination(tx, call.account, call.region, name)
+    row = destination_rows.DESTINATIONS.find(tx, call.account, call.region, name)
     if row is None:
         raise _none(name)
     return row
@@ -119,7 +119,7 @@ async def list_api_destinations(call: Call, request: Request) -> Result:
     limit, connection = limit_of(request), request.get("ConnectionArn")
 
     def body(tx: ReadTx) -> Result:
-        found = destination_rows.destinations(
+        found = destination_rows.DESTINATIONS.page(
             tx, call.account, call.region, request.get("NamePrefix", ""), start_of(request), limit + 1
         )
         kept = [row for row in found[:limit] if connection is None or row.connection_arn == connection]
@@ -137,7 +137,7 @@ async def delete_api_destination(call: Call, request: Request) -> Result:
 
     def body(tx: Tx) -> None:
         _require(tx, call, name)
-        tx.delete(destination_rows.destination_key(call.account, call.region, name))
+        tx.delete(destination_rows.DESTINATIONS.key(call.account, call.region, name))
 
     await call.platform.store.transact(body)
     return {}
