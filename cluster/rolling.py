@@ -24,6 +24,7 @@ from cluster.client import Client, Cluster, Stoppable
 from cluster.load import Load
 from cluster.machines import PORT, POSTGRES_PORT, Blobs, Node, Postgres, root_keys
 from cluster.network import Loopback, Namespaces, Network, why_no_namespaces
+from freehold.work import format
 from tests import versions
 
 POLL_S = 6
@@ -81,7 +82,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--askers", type=int, default=6, help="threads that ask small questions without rest")
     parser.add_argument("--drain", help="seconds, instead of the page's; 0 is to fail, with enough askers")
     parser.add_argument("--version", default="7.0.0", help="what the new nodes say they are")
-    parser.add_argument("--new", type=Path, help="a checkout whose ./.venv/bin/freehold the new nodes run, for real")
+    parser.add_argument("--new", type=Path, help="a checkout of another version, which the new nodes then really are")
     parser.add_argument("--loopback", action="store_true", help="no network namespaces, even where they can be had")
     parser.add_argument("--port", type=int, default=4700, help="first port, on loopback; the balancer's is ten more")
     given = parser.parse_args(arguments)
@@ -151,15 +152,18 @@ class Rolling:
         self._see("nothing", lambda: time.sleep(6.0))
         self._see("kill -9 n1, and start it again", lambda: self._kill(self.nodes[0]))
         self._see("stop n2 (SIGTERM), and start it again", lambda: self._replace(self.nodes[1]), lossless=True)
-        new = (
-            [str(self._given.new / ".venv/bin/freehold")]
-            if self._given.new
-            else versions.command(self._given.version, 1)
-        )
+        new = versions.command(self._given.version, format.FORMAT)
+        if self._given.new:
+            start = (
+                f"import sys; sys.path.insert(0, {str(self._given.new)!r}); from freehold.node import cli; cli.main()"
+            )
+            new = [sys.executable, "-c", start]
         for node in self.nodes:
             node.program = new
             self._see(
-                f"replace {node.name} by version {self._given.version}", partial(self._replace, node), lossless=True
+                f"replace {node.name} by {self._given.new or self._given.version}",
+                partial(self._replace, node),
+                lossless=True,
             )
 
     def _kill(self, node: Node) -> None:
