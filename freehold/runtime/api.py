@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._waiting = False
         self.on_message_begin()
         self._between = True
-        """The parser has seen whole messages so far."""
+        """The parser has seen whole messages so far, and expects another."""
 
     # -- transport
 
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         kind = self._kind
         method = self._parser.get_method()
-        self._between = True
+        self._between = self._parser.should_keep_alive()
         if kind == b"invocation/next" and method == b"GET":
             self._next()
         elif kind == b"response" and method == b"POST":

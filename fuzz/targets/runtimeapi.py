@@ -104,11 +104,25 @@ def _shown(failure: Any) -> Any:
     return failure.error_type, dict(failure.document)
 
 
+def _usual(draws: Draws, request_id: str) -> bytes:
+    """As our own clients answer, or nearly so."""
+    body = draws.raw(60)
+    length = len(body) if draws.chance(90) else draws.pick((0, len(body) + 5))
+    head = (
+        f"POST {PREFIX}invocation/{request_id}/response HTTP/1.1\r\nHost: runtime\r\nContent-Type: application/json\r\n"
+        f"Freehold-Peak-Kb: {draws.pick(('1', '40960', '9' * 16))}\r\nContent-Length: {length}\r\n\r\n"
+    )
+    more = f"GET {PREFIX}invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n" if draws.chance(70) else ""
+    return head.encode() + body + more.encode()
+
+
 def _call(draws: Draws) -> bytes:
     kind = draws.integer(0, 9)
     request_id = draws.pick(IDS)
     if kind < 4:
         return f"GET {PREFIX}invocation/next HTTP/1.1\r\n\r\n".encode()
+    if kind < 6:
+        return _usual(draws, request_id)
     path = draws.pick(
         (
             f"invocation/{request_id}/response",
