@@ -2,7 +2,7 @@
 
 A token bucket each for reads and writes holds what was not used in the last 300 seconds (developer guide, "Burst
 capacity"). A request is admitted while there is anything in it, and pays afterwards what it consumed, into debt if need
-be. Buckets are kept in memory by each node and begin full.
+be. Buckets are kept in memory and begin full; each node of a cluster has an equal share of the rate.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def refusal(call: Call, schema: Schema, kind: str, index: IndexSchema | None = N
     """Why a request is not admitted now, or None. Reads name the index they use; writes concern all of them."""
     if not schema.limited:
         return None
-    now = call.platform.clock.monotonic()
+    now, nodes = call.platform.clock.monotonic(), call.platform.duties.members.size
     for key, units, arn, message in _limits(schema, kind, index):
-        rate = units.read if kind == READ else units.write
+        rate = (units.read if kind == READ else units.write) / nodes
         bucket = _buckets(call).get((key, kind))
         if bucket is None:
             bucket = _buckets(call)[key, kind] = Bucket(rate, now)

@@ -13,6 +13,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
 from freehold.services.dynamodb.service import MANIFEST
 from freehold.store.base import Store
+from freehold.work.duties import Duties
 from freehold.work.tasks import Tasks
 from tests.support import manual_clock, memory_store
 
@@ -28,6 +29,10 @@ class FakePlatform:
     ids: Ids = field(default_factory=lambda: Ids(1))
     tasks: Tasks = field(default_factory=Tasks)
     own: dict[str, Any] = field(default_factory=dict)
+    duties: Duties = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.duties = Duties(self.store, self.clock, self.tasks)
 
 
 @dataclass

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
 from freehold.services.dynamodb.catalog import memory
 from freehold.services.dynamodb.throttling import BURST_SECONDS, Bucket
+from freehold.work.members import Members
 from tests.services.dynamodb.support import Dynamo, index, n, run, s
 
 ONE = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
@@ -45,6 +48,21 @@ def test_writes_beyond_the_burst_are_refused_and_reads_are_not() -> None:
         assert cancelled.fields["CancellationReasons"][0]["Code"] == "ProvisionedThroughputExceeded"
         await dynamo("UpdateTable", TableName="tbl", BillingMode="PAY_PER_REQUEST")
         await dynamo.put({"pk": s("3")})
+
+    run(body)
+
+
+def test_a_node_of_two_has_half_of_the_throughput(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(dynamo: Dynamo) -> None:
+        await dynamo.table(keys="pk:S", **PROVISIONED)
+        monkeypatch.setattr(Members, "size", 2)
+        await dynamo.put({"pk": s("0"), "x": s("x" * 200_000)})
+        fault = await dynamo.refused("PutItem", TableName="tbl", Item={"pk": s("1")})
+        assert fault.code == "ProvisionedThroughputExceededException"
+        dynamo.platform.clock.advance(
+            90
+        )  # 46 of the 196 units of debt and burst are paid back, at half a unit a second
+        await dynamo.put({"pk": s("1")})
 
     run(body)
 
