@@ -14,6 +14,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.http import Request, Response
 from freehold.ports.manifest import HostRequest
 from freehold.ports.platform import Platform
+from freehold.store.base import LimitExceeded, StoreError
 from freehold.wire.base import WireFault
 
 log = logging.getLogger("freehold.front")
@@ -63,8 +64,8 @@ class App:
             )
         except Disconnected:
             raise
-        except Exception:
-            log.exception("request %s failed", request_id)
+        except Exception as problem:
+            log.exception("request %s failed: %s", request_id, problem, exc_info=_trace(problem))
             return render_fault(exchange, Fault("InternalFailure", INTERNAL_FAILURE, status=500))
 
     async def _preflight(self, request: Request, request_id: str) -> Response | None:
@@ -91,9 +92,14 @@ class App:
             return _json(413, request_id, b'{"message":"Request Entity Too Large"}')
         except Disconnected:
             raise
-        except Exception:
-            log.exception("request %s to %s failed", request_id, door.name)
+        except Exception as problem:
+            log.exception("request %s to %s failed: %s", request_id, door.name, problem, exc_info=_trace(problem))
             return _json(500, request_id, b'{"message":"Internal Server Error"}')
+
+
+def _trace(problem: Exception) -> Exception | None:
+    """What is logged with its trace; of a store that is away, which fails every request alike, a line says enough."""
+    return None if isinstance(problem, StoreError) and not isinstance(problem, LimitExceeded) else problem
 
 
 def _with_request_id(response: Response, request_id: str) -> Response:
