@@ -37,7 +37,8 @@ SIGNED = (sigv4.STREAMING_SIGNED, sigv4.STREAMING_SIGNED_TRAILER, sigv4.STREAMIN
 
 
 def _signature(payload: str) -> Signature:
-    return Signature("AKID", DATE, "us-east-1", "s3", ("host",), "a" * 64, WHEN, payload=payload)
+    claims = sigv4.claims("AKID", DATE, "us-east-1", "s3", ("host",))
+    return Signature(claims, "a" * 64, WHEN, payload=payload)
 
 
 def _encode(data: bytes, cut: int, payload: str, trailers: dict[str, str]) -> bytes:
@@ -150,14 +151,14 @@ def run_signatures(draws: Draws) -> Any:
 def _check_true(request: Request, found: Signature) -> None:
     """The signature that this would be stands, and falls when anything it signs changes."""
     text = sigv4.string_to_sign(request, found, sigv4.payload_of(request, found, None))
-    key = sigv4.signing_key(SECRET, found.date, found.region, found.service)
+    key = sigv4.signing_key(SECRET, found.claims.date, found.region, found.service)
     found.signature = hmac.new(key, text.encode(), "sha256").hexdigest()
     try:
         sigv4.verify(request, found, SECRET, wall=WALL)
     except AuthFailure as failure:
         require(failure.kind in ("headers", "payload", "mismatch"), failure.kind, failure.details)
         require(
-            failure.kind != "mismatch" or "host" not in found.signed_headers,
+            failure.kind != "mismatch" or "host" not in found.claims.signed_headers,
             "a true signature was refused",
             request,
             found,

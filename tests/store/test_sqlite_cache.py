@@ -1,9 +1,12 @@
 """Rows kept in memory are never older than what was acknowledged, and never from two commits at once."""
 
 import asyncio
+import tracemalloc
+from typing import cast
 
 from freehold.store.sqlite import SqliteStore
-from freehold.store.sqlite.cache import MAX_BYTES
+from freehold.store.sqlite.cache import MAX_BYTES, CachedTable
+from freehold.store.sqlite.table import KvTable
 
 KEYS = [b"a%d" % number for number in range(6)]
 
@@ -111,3 +114,19 @@ def test_what_is_kept_is_bounded(tmp_path):
         assert 0 < sum(len(key) for key in kept) <= MAX_BYTES
 
     run(tmp_path, main)
+
+
+def test_small_rows_take_no_more_memory_than_is_said() -> None:
+    class Empty:
+        def get(self, key: bytes) -> bytes | None:
+            return b"value of %b" % key
+
+    cached = CachedTable(cast(KvTable, Empty()))
+    tracemalloc.start()
+    try:
+        for number in range(200_000):
+            cached.get(b"%012d" % number)
+            if number % 10_000 == 0:
+                assert tracemalloc.get_traced_memory()[0] < 1.1 * MAX_BYTES
+    finally:
+        tracemalloc.stop()

@@ -17,8 +17,10 @@ import apsw
 from freehold.store.overlay import Base, Layer, Row
 from freehold.store.sqlite.table import KvTable
 
-MAX_BYTES = 8 << 20
-"""Of keys and values; beyond it all are forgotten at once, which costs less than keeping an order of use."""
+MAX_BYTES = 12 << 20
+"""Of memory; beyond it all are forgotten at once, which costs less than keeping an order of use."""
+ROW_BYTES = 170
+"""What a kept row takes beside the bytes of key and value: two objects, a place in the dictionary. Of small rows, most."""
 MAX_ROW = 16 << 10
 """Larger values are not kept."""
 
@@ -107,10 +109,10 @@ class CachedTable:
         size = len(key) + (len(value) if value is not None else 0)
         if size > MAX_ROW:
             return
-        self._size += size
+        self._size += size + ROW_BYTES
         if self._size > MAX_BYTES:
             self.kept.clear()
-            self._size = size
+            self._size = size + ROW_BYTES
         self.kept[key] = value
 
     def landed(self, layer: Layer, later: Sequence[Layer]) -> None:
@@ -122,7 +124,7 @@ class CachedTable:
             for key, value in layer.pending.items()
             if value is not None and key not in unsettled and len(value) <= MAX_ROW
         }
-        self._size += sum(map(len, settled)) + sum(map(len, settled.values()))
+        self._size += sum(map(len, settled)) + sum(map(len, settled.values())) + ROW_BYTES * len(settled)
         if self._size > MAX_BYTES:
             self.kept.clear()
             self._size = 0
@@ -135,7 +137,7 @@ class CachedTable:
         for key in keys:
             if key in kept:
                 value = kept.pop(key)
-                self._size -= len(key) + (len(value) if value is not None else 0)
+                self._size -= len(key) + (len(value) if value is not None else 0) + ROW_BYTES
 
 
 class GroupLayer(Layer):
