@@ -29,6 +29,7 @@ STAYS = {
     "meter/calls": "what this command itself asked",
     "lease": "who does what, while the server runs",
     "iam/sessions": "the key of session tokens",
+    "node/format": "the format of the data",
     "lambda/n": "the last number of a layer's versions, which is never given again",
     "events/bus": "the default bus",
     "events/change": "the last changes of the default bus",
