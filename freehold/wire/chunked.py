@@ -16,13 +16,13 @@ from collections.abc import AsyncIterator
 from freehold.kit.faults import Fault
 from freehold.wire.auth import auth_fault
 from freehold.wire.base import REST_XML
+from freehold.wire.signingkeys import signing_key
 from freehold.wire.sigv4 import (
     ALGORITHM,
     EMPTY_SHA256,
     STREAMING_SIGNED,
     STREAMING_SIGNED_TRAILER,
     Signature,
-    signing_key,
 )
 
 _MAX_LINE = 1024

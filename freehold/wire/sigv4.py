@@ -17,6 +17,7 @@ from functools import lru_cache
 from freehold.kit.http import Request
 from freehold.wire import sigv2
 from freehold.wire.canonical import canonical_path, canonical_query
+from freehold.wire.signingkeys import keyed
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -252,47 +253,6 @@ def _seconds(when: str) -> float:
 # --- verifying
 
 
-@lru_cache(maxsize=4096)
-def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    """The key that signs for a day, a region and a service."""
-    key = _hmac(b"AWS4" + secret.encode(), date)
-    for part in (region, service, "aws4_request"):
-        key = _hmac(key, part)
-    return key
-
-
-class Keyed:
-    """HMAC-SHA256 under one key. Both halves of the key are hashed once and copied: OpenSSL's one-shot call looks up its
-    algorithm each time, which costs more than the hash (a tenth of a signed GetItem)."""
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(64, b"\0") if len(key) <= 64 else hashlib.sha256(key).digest().ljust(64, b"\0")
-        self._inner = hashlib.sha256(block.translate(_INNER))
-        self._outer = hashlib.sha256(block.translate(_OUTER))
-
-    def hexdigest(self, message: bytes) -> str:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.hexdigest()
-
-
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
-
-
-@lru_cache(maxsize=4096)
-def _keyed(secret: str, claimed: str) -> Keyed:
-    date, region, service, _ = claimed.split("/")
-    return Keyed(signing_key(secret, date, region, service))
-
-
-def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode(), "sha256")
-
-
 def verify(request: Request, signature: Signature, secret: str, *, wall: float, body_hash: str | None = None) -> None:
     """Raise AuthFailure unless `secret` signed this request.
 
@@ -310,7 +270,7 @@ def verify(request: Request, signature: Signature, secret: str, *, wall: float, 
         raise AuthFailure("payload", named=named[:128])
     payload = payload_of(request, signature, body_hash)
     text = string_to_sign(request, signature, payload)
-    expected = _keyed(secret, signature.claims.scope).hexdigest(text.encode())
+    expected = keyed(secret, signature.claims.scope).hexdigest(text.encode())
     if not hmac.compare_digest(expected.encode(), signature.signature.encode("utf-8", "replace")):
         raise AuthFailure(
             "mismatch",

@@ -7,7 +7,7 @@ problems)`, which words what is wrong. Texts and their order (maximum, minimum, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, KeysView, Mapping
+from collections.abc import Callable, KeysView
 from typing import Any, NamedTuple, cast
 
 from freehold.kit.faults import Fault
@@ -16,10 +16,10 @@ from freehold.wire.javaregex import compile_pattern
 from freehold.wire.models import Operation, Service
 from freehold.wire.patches.base import Validation
 from freehold.wire.shapes import Shape
+from freehold.wire.wording import Constraint, worded, worded_inner
 
 Ok = Callable[[Any], bool]
 Explain = Callable[[Any, str, list[str]], None]
-Constraint = tuple[Ok, str]
 
 
 class Check(NamedTuple):
@@ -32,7 +32,6 @@ class Check(NamedTuple):
 
 
 _MAX_PROBLEMS = 10
-_MAX_SHOWN = 2048
 _MAX_MATCHED = 4096
 
 
@@ -176,7 +175,7 @@ class _Compiler:
         sensitive = bool(shape.traits.get("sensitive"))
 
         def explain(value: Any, path: str, problems: list[str]) -> None:
-            problems.extend(_worded(constraints, value, path, sensitive))
+            problems.extend(worded(constraints, value, path, sensitive))
 
         return explain
 
@@ -252,14 +251,14 @@ class _Compiler:
             return True
 
         def explain(value: Any, path: str, problems: list[str]) -> None:
-            problems.extend(_worded(own, value, path, sensitive))
+            problems.extend(worded(own, value, path, sensitive))
             if complex_element and inner is not None:
                 for index, item in enumerate(value, 1):
                     if not element_ok(item):
                         inner[1](item, f"{path}.{index}.member", problems)
             elif element_constraints and not all(element_ok(item) for item in value):
                 problems.append(
-                    _worded_inner(element_constraints, value, path, sensitive, "Member must satisfy constraint")
+                    worded_inner(element_constraints, value, path, sensitive, "Member must satisfy constraint")
                 )
 
         return Check(ok, explain)
@@ -288,16 +287,16 @@ class _Compiler:
             return True
 
         def explain(value: Any, path: str, problems: list[str]) -> None:
-            problems.extend(_worded(own, value, path, sensitive))
+            problems.extend(worded(own, value, path, sensitive))
             if not all(ok_key(key) for key in value):
-                problems.append(_worded_inner(keys, value, path, sensitive, "Map keys must satisfy constraint"))
+                problems.append(worded_inner(keys, value, path, sensitive, "Map keys must satisfy constraint"))
             if complex_value and inner is not None:
                 for key, item in value.items():
                     if not value_ok(item):
                         inner[1](item, f"{path}.{key}.member", problems)
             elif value_constraints and not all(value_ok(item) for item in value.values()):
                 problems.append(
-                    _worded_inner(value_constraints, value, path, sensitive, "Map value must satisfy constraint")
+                    worded_inner(value_constraints, value, path, sensitive, "Map value must satisfy constraint")
                 )
 
         return Check(ok, explain)
@@ -367,39 +366,3 @@ def _at_least(low: float) -> Ok:
 
 def _number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else str(value)
-
-
-def _worded(constraints: list[Constraint], value: Any, path: str, sensitive: bool) -> list[str]:
-    out = []
-    for ok, text in constraints:
-        if not ok(value):
-            if text.startswith("\0"):
-                out.append("\0" + text[1:].format(member=path.rpartition(".")[2]))
-            else:
-                out.append(f"{_shown(value, sensitive)} at '{path}' failed to satisfy constraint: {text}")
-    return out
-
-
-def _worded_inner(constraints: list[Constraint], value: Any, path: str, sensitive: bool, what: str) -> str:
-    texts = ", ".join(text.lstrip("\0") for _, text in constraints)
-    return f"{_shown(value, sensitive)} at '{path}' failed to satisfy constraint: {what}: [{texts}]"
-
-
-def _shown(value: Any, sensitive: bool) -> str:
-    if sensitive:
-        return "Value"
-    text = java_text(value)
-    return f"Value '{text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + '...'}'"
-
-
-def java_text(value: Any) -> str:
-    """A value as Java prints it: `[a, b]`, `{k=v}`, `true`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, bytes | bytearray):
-        return f"java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]"
-    if isinstance(value, list):
-        return f"[{', '.join(java_text(item) for item in value[:100])}]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}={java_text(item)}" for key, item in list(value.items())[:100]) + "}"
-    return str(value)

@@ -10,6 +10,7 @@ from freehold.kit.faults import Fault
 from freehold.kit.http import Request
 from freehold.wire import chunked, sigv4
 from freehold.wire.auth import auth_fault
+from freehold.wire.signingkeys import signing_key
 from freehold.wire.sigv4 import AuthFailure, Signature
 from fuzz.draws import Draws
 from fuzz.targets import Target, loops, require
@@ -43,7 +44,7 @@ def _signature(payload: str) -> Signature:
 
 def _encode(data: bytes, cut: int, payload: str, trailers: dict[str, str]) -> bytes:
     """An aws-chunked body as SDKs write it."""
-    key = sigv4.signing_key(SECRET, DATE, "us-east-1", "s3")
+    key = signing_key(SECRET, DATE, "us-east-1", "s3")
     previous, out = "a" * 64, bytearray()
     empty = hashlib.sha256(b"").hexdigest()
     prefix = f"{WHEN}\n{DATE}/us-east-1/s3/aws4_request"
@@ -151,7 +152,7 @@ def run_signatures(draws: Draws) -> Any:
 def _check_true(request: Request, found: Signature) -> None:
     """The signature that this would be stands, and falls when anything it signs changes."""
     text = sigv4.string_to_sign(request, found, sigv4.payload_of(request, found, None))
-    key = sigv4.signing_key(SECRET, found.claims.date, found.region, found.service)
+    key = signing_key(SECRET, found.claims.date, found.region, found.service)
     found.signature = hmac.new(key, text.encode(), "sha256").hexdigest()
     try:
         sigv4.verify(request, found, SECRET, wall=WALL)

@@ -19,6 +19,7 @@ from botocore.credentials import Credentials
 from freehold.kit.http import Request
 from freehold.wire import sigv4
 from freehold.wire.auth import auth_fault
+from freehold.wire.signingkeys import Keyed
 from freehold.wire.sigv4 import AuthFailure, read_signature, verify
 from tests.wire.vectors import SHARED
 
@@ -279,4 +280,4 @@ def test_queries_that_only_look_signed(query: str) -> None:
 @pytest.mark.parametrize("length", [0, 1, 32, 63, 64, 65, 200])
 def test_a_keyed_hash_is_the_hmac(length: int) -> None:
     key, message = bytes(range(256))[:length], b"message" * length
-    assert sigv4.Keyed(key).hexdigest(message) == hmac.digest(key, message, "sha256").hex()
+    assert Keyed(key).hexdigest(message) == hmac.digest(key, message, "sha256").hex()

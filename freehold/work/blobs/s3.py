@@ -19,7 +19,8 @@ from urllib.parse import quote, urlsplit
 
 from freehold.kit.clock import Clock
 from freehold.kit.ids import Ids
-from freehold.wire.sigv4 import ALGORITHM, signing_key
+from freehold.wire.signingkeys import signing_key
+from freehold.wire.sigv4 import ALGORITHM
 from freehold.work.blobs.base import BlobsUnreachable, BlobsUnusable
 from freehold.work.blobs.place import Bucket
 from freehold.work.outgoing import Pool, Unreached
