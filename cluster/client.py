@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from freehold.wire.sigv4 import ALGORITHM, signing_key
+from freehold.wire.signingkeys import signing_key
+from freehold.wire.sigv4 import ALGORITHM
 
 CONNECT_S = 1.0
 ANSWER_S = 8.0
