@@ -78,8 +78,8 @@ def main() -> None:
     hit = sum(len(seen[path] & lines) for path, lines in all_lines.items())
     print(f"{100 * hit / whole:.0f}% of {whole} lines")
     if "--missing" in sys.argv:
-        for path, lines in all_lines.items():
-            print(path, sorted(lines - seen[path]))
+        for name, lines in all_lines.items():
+            print(name, sorted(lines - seen[name]))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import apsw
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from freehold.kit.tuples import pack
 

@@ -10,11 +10,11 @@ import sys
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
 
 
-def handler(event, context):
+def handler(event: object, context: dict[str, str]) -> dict[str, object]:
     return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps({"hello": "world"})}
 
 
-def main():
+def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.sendall(NEXT)
     buffer = b""

@@ -51,7 +51,7 @@ class Context:
 
 def client(server: Server, service: str) -> Any:
     """A boto3 client that never tries twice."""
-    return boto3.client(
+    return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=server.url,
         region_name="us-east-1",

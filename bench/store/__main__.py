@@ -67,7 +67,7 @@ async def gets(store: Store, count: int) -> str:
     keys = [b"seed/%06d" % random.randrange(SEEDED) for _ in range(count)]
     began = time.perf_counter()
     for key in keys:
-        await store.read(lambda tx, key=key: tx.get(key))
+        await store.read(lambda tx, key=key: tx.get(key))  # type: ignore[misc]
     return f"{(time.perf_counter() - began) / count * 1e6:8.2f} µs"
 
 
@@ -77,7 +77,7 @@ async def main(directory: Path, seconds: float) -> None:
     print(f"open a new store            {(time.perf_counter() - began) * 1e3:8.1f} ms")
     for first in range(0, SEEDED, 100):
         await store.transact(
-            lambda tx, first=first: [tx.put(b"seed/%06d" % n, VALUE) for n in range(first, first + 100)]
+            lambda tx, first=first: [tx.put(b"seed/%06d" % n, VALUE) for n in range(first, first + 100)]  # type: ignore[misc]
         )
     print("point read                 ", await gets(store, 20_000))
     print(

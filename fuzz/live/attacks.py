@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl, urlencode
 
 import botocore.auth
@@ -147,14 +148,9 @@ class Attacks:
 
 def _at(auth: Any, request: Any, seconds: float) -> None:
     """Sign as if the clock were so many seconds off."""
-    real = botocore.auth.get_current_datetime
-    botocore.auth.get_current_datetime = lambda remove_tzinfo=True: (  # type: ignore[assignment]
-        datetime.now(UTC) + timedelta(seconds=seconds)
-    ).replace(tzinfo=None)
-    try:
+    now = datetime.now(UTC) + timedelta(seconds=seconds)
+    with mock.patch.object(botocore.auth, "get_current_datetime", lambda remove_tzinfo=True: now.replace(tzinfo=None)):
         auth.add_auth(request)
-    finally:
-        botocore.auth.get_current_datetime = real
 
 
 _KINDS: dict[str, Callable[[Attacks, str, OperationModel, dict[str, Any]], Wire | None]] = {

@@ -190,7 +190,8 @@ def broken(value: dict[str, Any], seeded: random.Random) -> dict[str, Any]:
     if not places:
         return {"Surprise": seeded.choice(UNLIKELY)}
     place = seeded.choice(places)
-    return _replaced(value, place, seeded)
+    replaced: dict[str, Any] = _replaced(value, place, seeded)
+    return replaced
 
 
 def _places(value: Any, path: tuple[Any, ...]) -> Any:

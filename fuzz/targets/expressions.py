@@ -167,7 +167,7 @@ Read = Callable[[dict[str, Value], dict[str, Value]], Value | None]
 Test = Callable[[dict[str, Value], dict[str, Value]], bool]
 
 
-def find(holder: dict[str, Value], path: tuple[Any, ...]) -> Value | None:
+def find(holder: dict[str, Value], path: tuple[Any, ...]) -> Any:
     found: Any = {"M": holder}
     for part in path:
         inside = found.get("L" if isinstance(part, int) else "M") if found is not None else None

@@ -176,7 +176,7 @@ def _answers(sent: bytes, requests: int) -> list[tuple[int, bytes]]:
             self._raw = raw
 
         def makefile(self, *_: Any, **__: Any) -> Any:
-            return io.BufferedReader(self._raw)  # type: ignore[type-var]
+            return io.BufferedReader(self._raw)
 
     raw, found = sent, []
     while raw:

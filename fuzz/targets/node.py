@@ -131,7 +131,8 @@ class _Inside(Prologue):
         }
         wire = Wire(request.method, parts.path + (f"?{parts.query}" if parts.query else ""), headers, body)
         status, given, said = self._world.send(wire)
-        return botocore.awsrequest.AWSResponse(request.url, status, botocore.awsrequest.HeadersDict(given), _Raw(said))
+        given_back: Any = botocore.awsrequest.HeadersDict(given)
+        return botocore.awsrequest.AWSResponse(request.url, status, given_back, _Raw(said))
 
 
 class _Raw(io.BytesIO):

@@ -92,7 +92,7 @@ def _holds(matcher: Any, value: Any) -> bool:
     is_text, is_number = isinstance(value, str), isinstance(value, int | float) and not isinstance(value, bool)
     if not isinstance(matcher, dict):
         if isinstance(matcher, str) and is_text and (one := _v6(matcher)) is not None:
-            return _v6(value) == one
+            return bool(_v6(value) == one)
         return _same(matcher, value)
     ((name, inner),) = matcher.items()
     if name in ("prefix", "suffix") and isinstance(inner, dict):
@@ -141,9 +141,10 @@ def _excluded(inner: Any, value: Any) -> bool:
 
 
 def _compares(value: Any, operator: str, bound: Any) -> bool:
-    return {
+    compared: dict[str, bool] = {
         "=": value == bound, "<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound,
-    }[operator]  # fmt: skip
+    }  # fmt: skip
+    return compared[operator]
 
 
 def _wild(pattern: str, value: str) -> bool:

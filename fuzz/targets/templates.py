@@ -111,8 +111,13 @@ def _value(draws: Draws, depth: int = 0) -> Any:
     kind = draws.integer(0, 19)
     if kind < 5 or depth > 4:
         return draws.pick(TEXTS) if kind < 3 else draws.pick((1, True, 1.5, 10**17, -3, draws.text(8)))
-    inner = lambda: _value(draws, depth + 1)  # noqa: E731
-    many = lambda: draws.many(3, inner)  # noqa: E731
+
+    def inner() -> Any:
+        return _value(draws, depth + 1)
+
+    def many() -> list[Any]:
+        return draws.many(3, inner)
+
     if kind == 5:
         return {"Ref": draws.pick(REFERENCES)}
     if kind == 6:

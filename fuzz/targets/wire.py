@@ -126,6 +126,7 @@ def run_requests(draws: Draws) -> Any:
         _shown(wire.render_fault(match, fault, "id"), match.protocol)
         return str(fault)
     try:
+        assert match.operation is not None
         wire.validate(match.operation, found)
         refused = ""
     except Fault as fault:
@@ -223,7 +224,7 @@ def _read(operation: OperationModel, protocol: str, response: Response) -> dict[
     parser = botocore.parsers.create_parser(protocol)
     body = response.body if isinstance(response.body, bytes) else loops.run(_whole(response.body))
     raw = {"status_code": response.status, "headers": HeadersDict(response.headers), "body": body, "context": {}}
-    found: dict[str, Any] = parser.parse(raw, operation.output_shape)
+    found: dict[str, Any] = parser.parse(raw, operation.output_shape)  # type: ignore[arg-type]
     return found
 
 

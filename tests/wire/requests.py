@@ -80,7 +80,7 @@ def received(service: str, operation: str, response: Response, protocol: str | N
         "context": {"operation_name": operation},
     }
     shape = described.operation_model(operation).output_shape
-    parsed: dict[str, Any] = parser.parse(raw, shape)
+    parsed: dict[str, Any] = parser.parse(raw, shape)  # type: ignore[arg-type]
     if response.status >= 300:
         error = described.shape_for_error_code(parsed.get("Error", {}).get("Code", ""))
         if error is not None:
