@@ -19,6 +19,13 @@ from freehold.wire.shapes import Shape
 Coerce = Callable[[Any, str], Any]
 
 _WORDS = {"integer": "Integer", "long": "Long", "float": "Double", "double": "Double", "boolean": "Boolean"}
+_READ: dict[str, Callable[[str], Any]] = {
+    "Integer": text.read_integer,
+    "Long": text.read_long,
+    "Double": text.read_float,
+    "Boolean": text.read_boolean,
+}
+_LIMIT = {"Integer": text.INTEGER, "Long": text.LONG}
 
 
 def coerce(operation: AnyOperation, params: dict[str, Any]) -> dict[str, Any]:
@@ -114,9 +121,7 @@ def _string(value: Any, path: str) -> str:
 
 def _scalar(type_name: str) -> Coerce:
     wanted = _WORDS[type_name]
-    read: Callable[[str], Any] = {"boolean": text.read_boolean}.get(
-        type_name, text.read_float if wanted == "Double" else text.read_integer
-    )
+    read, limit = _READ[wanted], _LIMIT.get(wanted)
 
     def convert(value: Any, path: str) -> Any:
         if isinstance(value, str):
@@ -126,8 +131,8 @@ def _scalar(type_name: str) -> Coerce:
                 raise _refuse(path, wanted) from None
         if isinstance(value, bool) != (wanted == "Boolean") or not isinstance(value, int | float):
             raise _refuse(path, wanted)
-        if isinstance(value, float) and wanted in ("Integer", "Long"):
-            if not value.is_integer():
+        if limit is not None:
+            if not -limit <= value < limit or int(value) != value:
                 raise _refuse(path, wanted)
             return int(value)
         return value

@@ -47,6 +47,9 @@ def test_recursive_values_and_times() -> None:
     [
         ({"MemorySize": "much"}, "Value of MemorySize must be of type Integer"),
         ({"MemorySize": 1.5}, "Value of MemorySize must be of type Integer"),
+        ({"MemorySize": 2**31}, "Value of MemorySize must be of type Integer"),
+        ({"MemorySize": str(2**31)}, "Value of MemorySize must be of type Integer"),
+        ({"MemorySize": float("inf")}, "Value of MemorySize must be of type Integer"),
         ({"MemorySize": True}, "Value of MemorySize must be of type Integer"),
         ({"Publish": 1}, "Value of Publish must be of type Boolean"),
         ({"FunctionName": ["f"]}, "Value of FunctionName must be of type String"),

@@ -14,7 +14,7 @@ import orjson
 
 from freehold.wire.protocols import timestamps
 from freehold.wire.protocols.malformed import Malformed
-from freehold.wire.protocols.text import read_blob
+from freehold.wire.protocols.text import INTEGER, LONG, read_blob
 from freehold.wire.shapes import Shape
 
 Reader = Callable[[Any], Any]
@@ -66,11 +66,9 @@ def _read_boolean(value: Any) -> bool:
     raise mismatch(value, "Boolean")
 
 
-def _integer_reader(name: str) -> Reader:
+def _integer_reader(name: str, limit: int) -> Reader:
     def read(value: Any) -> int:
-        if type(value) is int:
-            return value
-        if type(value) is float and abs(value) < 2**63:
+        if (type(value) is int or type(value) is float) and -limit <= value < limit:
             return int(value)
         raise mismatch(value, name)
 
@@ -111,14 +109,15 @@ _SCALARS: dict[str, Reader] = {
     "string": _read_string,
     "character": _read_string,
     "boolean": _read_boolean,
-    "integer": _integer_reader("Integer"),
-    "long": _integer_reader("Long"),
+    "integer": _integer_reader("Integer", INTEGER),
+    "long": _integer_reader("Long", LONG),
     "float": _float_reader("Float"),
     "double": _float_reader("Double"),
     "blob": _read_blob,
     "timestamp": _read_timestamp,
 }
-_PLAIN: dict[str, type] = {"string": str, "character": str, "boolean": bool, "integer": int, "long": int}
+_PLAIN: dict[str, type] = {"string": str, "character": str, "boolean": bool}
+"""Of any value they are right; numbers have a range."""
 
 
 def reader(shape: Shape, cache: Cache) -> Reader:

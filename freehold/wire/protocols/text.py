@@ -22,11 +22,19 @@ _FLOAT = re.compile(r"[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})(?:[eE][+-]?\d{1
 _SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
-def read_integer(text: str) -> int:
-    """A whole number of at most 19 digits."""
-    if not _INTEGER.fullmatch(text):
-        raise Malformed(f"Value '{text[:64]}' cannot be converted to an Integer")
-    return int(text)
+def integer_reader(name: str, limit: int) -> Reader:
+    """Reads whole numbers from `-limit` to `limit - 1`: Smithy's integer has 32 bits, its long 64."""
+
+    def read(text: str) -> int:
+        if not _INTEGER.fullmatch(text) or not -limit <= (value := int(text)) < limit:
+            raise Malformed(f"Value '{text[:64]}' cannot be converted to {name}")
+        return value
+
+    return read
+
+
+INTEGER, LONG = 1 << 31, 1 << 63
+read_integer, read_long = integer_reader("an Integer", INTEGER), integer_reader("a Long", LONG)
 
 
 def read_float(text: str) -> float:
@@ -96,7 +104,7 @@ def write_jsonvalue(value: Any) -> str:
 
 _READERS: dict[str, Reader] = {
     "integer": read_integer,
-    "long": read_integer,
+    "long": read_long,
     "float": read_float,
     "double": read_float,
     "boolean": read_boolean,
