@@ -95,7 +95,7 @@ async def serve(config: Config) -> None:
 async def _run(node: Node, sock: socket.socket, config: Config, settings: Settings) -> None:
     # What is loaded now stays: the collector need not walk it, now or ever.
     gc.freeze()
-    gc.set_threshold(GARBAGE, 20, 50)
+    gc.set_threshold(GARBAGE, 5, 10)
     gc.enable()
     sys.setswitchinterval(SWITCH_INTERVAL)
     stop, hurry = asyncio.Event(), asyncio.Event()

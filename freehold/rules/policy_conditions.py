@@ -121,7 +121,7 @@ def fill(text: str, context: Context) -> str:
     return _VARIABLE.sub(value, text)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _pattern(pattern: str) -> re.Pattern[str]:
     # Runs of stars are one star: a pattern cannot be made expensive by repeating them.
     pieces = re.split(r"(\*+|\?)", pattern)

@@ -102,7 +102,7 @@ class Policy:
         return {condition.key for statement in self.statements for condition in statement.conditions}
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def compile_policy(document: str) -> Policy:
     """The policy that a JSON document describes. Raises PolicyError."""
     if not document.lstrip().startswith("{"):

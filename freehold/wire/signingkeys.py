@@ -7,7 +7,7 @@ import hmac
 from functools import lru_cache
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     """The key that signs for a day, a region and a service."""
     key = _hmac(b"AWS4" + secret.encode(), date)
@@ -38,7 +38,7 @@ _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def keyed(secret: str, scope: str) -> Keyed:
     """What signs for a scope, `date/region/service/aws4_request`."""
     date, region, service, _ = scope.split("/")

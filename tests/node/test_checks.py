@@ -36,21 +36,23 @@ class Broken:
         self.directory = directory
         self.database = apsw.Connection(str(directory / "store.db"))
 
-    def first(self, *parts: str | None, raw: bytes = b"") -> tuple[bytes, bytes]:
+    def rows(self, *parts: str | None, raw: bytes = b"") -> list[tuple[bytes, bytes]]:
         prefix = pack(*parts) + raw
-        query = "SELECT k, v FROM kv WHERE k>=? AND k<? ORDER BY k LIMIT 1"
-        ((key, value),) = self.database.execute(query, (prefix, after(prefix))).fetchall()
-        assert isinstance(key, bytes) and isinstance(value, bytes)
-        return key, value
+        return list(self.database.execute("SELECT k, v FROM kv WHERE k>=? AND k<? ORDER BY k", (prefix, after(prefix))))
+
+    def first(self, *parts: str | None, raw: bytes = b"") -> tuple[bytes, bytes]:
+        return self.rows(*parts, raw=raw)[0]
 
     def put(self, key: bytes, value: bytes) -> None:
         self.database.execute("INSERT INTO kv VALUES (?,?) ON CONFLICT(k) DO UPDATE SET v=excluded.v", (key, value))
 
     def drop(self, *parts: str | None, raw: bytes = b"") -> bytes:
         key, _ = self.first(*parts, raw=raw)
-        assert isinstance(key, bytes)
-        self.database.execute("DELETE FROM kv WHERE k=?", (key,))
+        self.delete(key)
         return key
+
+    def delete(self, key: bytes) -> None:
+        self.database.execute("DELETE FROM kv WHERE k=?", (key,))
 
     def clear(self, *parts: str | None) -> None:
         prefix = pack(*parts)
@@ -73,9 +75,17 @@ class Broken:
         self.database.execute("DELETE FROM kv WHERE k=?", (key,))
         return key
 
+    def claim(self) -> bytes:
+        """The claim of a blob that a row names: what was released stays claimed until it is swept."""
+        released = {name for _, names in self.rows("blob", "gone") for name in msgspec.msgpack.decode(names)}
+        return next(key for key, _ in self.rows("blob", "claim") if unpack(key)[2] not in released)
+
+    def blob(self) -> str:
+        return str(unpack(self.claim())[2])
+
     def file(self) -> Path:
         """The file of a blob that a row names."""
-        name = str(unpack(self.first("blob", "claim")[0])[2])
+        name = self.blob()
         return self.directory / "blobs" / name[:2] / name[2:3] / name
 
 
@@ -105,12 +115,11 @@ def claim_for_nobody(broken: Broken) -> None:
 
 
 def release_what_is_named(broken: Broken) -> None:
-    name = str(unpack(broken.first("blob", "claim")[0])[2])
-    broken.put(pack("blob", "gone", "x"), msgspec.msgpack.encode([name]))
+    broken.put(pack("blob", "gone", "x"), msgspec.msgpack.encode([broken.blob()]))
 
 
 def name_twice(broken: Broken) -> None:
-    name = str(unpack(broken.first("blob", "claim")[0])[2])
+    name = broken.blob()
     _, raw = broken.first("lambda", "package")
     package = msgspec.msgpack.decode(raw)
     package["blob"] = msgspec.msgpack.decode(msgspec.msgpack.encode(Blob(name, 1)))
@@ -160,7 +169,7 @@ def package_uses(broken: Broken) -> None:
 CASES: dict[str, tuple[Change, str]] = {
     "bytes of a blob": (truncate, "bytes, but its row says"),
     "file of a blob": (lambda b: b.file().unlink(), "its file is missing"),
-    "claim of a blob": (lambda b: b.drop("blob", "claim"), "not claimed: a sweep would remove it"),
+    "claim of a blob": (lambda b: b.delete(b.claim()), "not claimed: a sweep would remove it"),
     "claim without a row": (claim_for_nobody, "is claimed, but no row names it"),
     "release of a named blob": (release_what_is_named, "is released, but a row still names it"),
     "blob of two rows": (name_twice, "which another row names too"),

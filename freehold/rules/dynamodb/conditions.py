@@ -59,7 +59,7 @@ class Condition:
             check(values)
 
 
-@lru_cache(2048)
+@lru_cache(1024)
 def compile_condition(what: str, text: str, names: tuple[tuple[str, str], ...]) -> Condition:
     """Compile a condition. `what` is the parameter's name in messages; `names` are ExpressionAttributeNames."""
     tokens = Tokens(what, text)

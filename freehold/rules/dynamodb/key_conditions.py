@@ -60,7 +60,7 @@ class KeyCondition:
     operands: tuple[Value, ...] = ()
 
 
-@lru_cache(2048)
+@lru_cache(1024)
 def compile_key_condition(text: str, names: tuple[tuple[str, str], ...]) -> KeyConditionExpression:
     """Parse a KeyConditionExpression."""
     parser = _Parser(Tokens(WHAT, text), Names(dict(names)))

@@ -68,7 +68,7 @@ class Update:
         return updated
 
 
-@lru_cache(2048)
+@lru_cache(1024)
 def compile_update(text: str, names: tuple[tuple[str, str], ...]) -> Update:
     """Compile an UpdateExpression with ExpressionAttributeNames."""
     tokens = Tokens("UpdateExpression", text)

@@ -10,7 +10,7 @@ _VARIABLE = re.compile(r"\$context\.([A-Za-z0-9_.\-]+[A-Za-z0-9_])")
 Values = Mapping[str, str]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def compile_format(text: str) -> Callable[[Values], str]:
     """A function from `$context` values to the line. What has no value is written `-`."""
     pieces: list[str] = _VARIABLE.split(text.rstrip("\n"))

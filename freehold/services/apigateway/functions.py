@@ -10,7 +10,7 @@ _URI = re.compile(r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/
 _VARIABLE = re.compile(r"\$\{?stageVariables\.([A-Za-z0-9_]+)\}?")
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def arn_of(uri: str) -> str | None:
     """The function's ARN in an integration URI: the ARN itself, or API Gateway's path form; None for anything else."""
     found = _URI.fullmatch(uri)

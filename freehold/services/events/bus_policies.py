@@ -47,7 +47,7 @@ def document_of(statements: Sequence[Mapping[str, Any]]) -> str:
     return orjson.dumps({"Version": "2012-10-17", "Statement": list(statements)}).decode()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _compiled(document: str) -> Policy:
     return compile_policy(document)
 

@@ -58,7 +58,7 @@ class CompiledBus:
         return [rules[found.pop()]] if found else []
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def pattern_of(text: str) -> Pattern:
     """The pattern of a text that PutRule accepted, or raises PatternError."""
     return eventbridge.read(text)

@@ -33,7 +33,7 @@ class Sessions:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._read = lru_cache(maxsize=4_096)(self._verify)
+        self._read = lru_cache(maxsize=1_024)(self._verify)
 
     def issue(self, access_key_id: str, principal: Principal, expires_at: float) -> Credential:
         """Credentials of `principal` until `expires_at` (wall seconds)."""

@@ -50,7 +50,7 @@ def grants(statement: dict[str, Any], principal: Principal, action: str) -> bool
     return named in ("*", account, f"arn:aws:iam::{account}:root", principal.arn)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=256)
 def _compiled(row: bytes) -> resource_policies.Policy:
     """What the policy of a row says of services, ready to decide; a row that changed is another key."""
     policy = rows.policies.load(row)
@@ -88,7 +88,7 @@ def check_service(tx: ReadTx, name: FunctionName, source: Source) -> None:
         )
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def _wanted(name: FunctionName) -> tuple[bytes, ...] | None:
     """The rows that decide about an address: the function's stamp, its policy, its version or alias. None for versions
     that no function has."""

@@ -82,7 +82,7 @@ class Found:
     recursion: bool
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def _stamp_key(account: str, region: str, name: str) -> bytes:
     return rows.Keys(account, region).stamp(name)
 

@@ -21,10 +21,10 @@ from freehold.services.lambda_.names import parse_function
 from freehold.services.lambda_.sink import Tail
 from freehold.services.lambda_.tracing import header_for
 
-address = lru_cache(maxsize=4_096)(parse_function)
+address = lru_cache(maxsize=1_024)(parse_function)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def address_arn(text: str, qualifier: str | None, account: str, region: str) -> str:
     """The ARN of what `address` finds, with its qualifier."""
     return address(text, qualifier, account, region).qualified_arn

@@ -24,7 +24,7 @@ _KEPT = 32
 """Functions that a lineage names at most: a longer chain forgets its oldest."""
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def hash_of(function_arn: str) -> str:
     """The eight digits by which a lineage knows a function; the version that runs does not matter."""
     return hashlib.sha256(function_arn.encode()).hexdigest()[:8]

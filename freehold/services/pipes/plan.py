@@ -97,7 +97,7 @@ def _template(parameters: dict[str, Any], encoded: tuple[str, ...]) -> Template 
     return compile_template(text, encoded=encoded) if text else None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _path(text: str) -> Path:
     return compile_path(text)
 

@@ -143,13 +143,13 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
     """Kept beside a part's own checksum where the upload left the algorithm to S3."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def owner_id(account: str) -> str:
     """The canonical user id of an account: 64 hexadecimal digits, made from the account id."""
     return hashlib.sha256(b"freehold canonical user " + account.encode()).hexdigest()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def customer_id(account: str) -> str:
     """The customer id of an account, by which event records name owners and root users."""
     return "A" + base64.b32encode(hashlib.sha256(b"freehold customer " + account.encode()).digest())[:13].decode()

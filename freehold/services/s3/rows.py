@@ -40,13 +40,13 @@ _NEWEST = (1 << 64) - 1
 BUCKETS = pack("s3", "b")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def decode_bucket(raw: bytes) -> Bucket:
     """A bucket's row is read by every call and seldom changes: one decoded value per content."""
     return _bucket_decoder.decode(raw)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def bucket_key(name: str) -> bytes:
     return pack("s3", "b", name)
 
@@ -55,7 +55,7 @@ def owned_key(account: str, name: str) -> bytes:
     return pack("s3", "a", account, name)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def space(kind: str, generation: str) -> bytes:
     """The prefix of one kind of rows of a bucket."""
     return pack("s3", kind, generation)

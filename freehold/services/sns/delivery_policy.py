@@ -159,17 +159,17 @@ def _check_retries(policy: Retries, name: str) -> None:
         raise invalid(f"{name}: the total time of all retries must not exceed {MAX_TOTAL_S} seconds")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _of_topic(text: str) -> _OfTopic:
     return msgspec.json.decode(text, type=_OfTopic)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _of_subscription(text: str) -> _OfSubscription:
     return msgspec.json.decode(text, type=_OfSubscription)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def effective(topic: str | None, subscription: str | None) -> Effective:
     """What a topic's policy and a subscription's mean together: the subscription's wins unless the topic forbids it."""
     http = _of_topic(topic).http if topic else _Http()

@@ -108,7 +108,7 @@ def subscription_missing() -> Fault:
     return Fault("NotFoundException", "Subscription does not exist")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def parse_topic(arn: str, member: str = "TopicArn") -> TopicName:
     """The topic that an ARN names. Raises InvalidParameter."""
     name, rest = _parse(arn, member)

@@ -31,7 +31,7 @@ MAX_BYTES = 30_720
 _OUT_OF_SCOPE = "Policy statement action out of service scope!"
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=256)
 def default(arn: str, account: str) -> str:
     """The policy of a topic that was given none: its owner may do everything."""
     statement = {

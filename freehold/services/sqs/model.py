@@ -54,7 +54,7 @@ class Place(NamedTuple):
         return _watch_key(self)
 
 
-@lru_cache(maxsize=2_048)
+@lru_cache(maxsize=1_024)
 def _watch_key(place: Place) -> bytes:
     return pack("sqs", place.account, place.region, "w", place.name)
 
@@ -156,7 +156,7 @@ def remembered_prefix(queue_id: int) -> bytes:
     return pack("sqs", None, "r", queue_id)
 
 
-@lru_cache(maxsize=2_048)
+@lru_cache(maxsize=1_024)
 def place_of_arn(arn: str) -> Place | None:
     """The queue that an ARN names; None where it names none."""
     parsed = arns.parse(arn)

@@ -75,7 +75,7 @@ class Readers:
     def _run(self, body: Callable[[ReadTx], T]) -> T:
         local = self._local
         if not hasattr(local, "connection"):
-            local.connection = connect(self._file, cache_mib=4)
+            local.connection = connect(self._file, cache_mib=2)
             local.view = View(KvTable(local.connection))
             self._connections.append(local.connection)
         with self._gate:

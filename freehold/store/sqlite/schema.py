@@ -94,8 +94,9 @@ def _is_new(connection: apsw.Connection, file: Path) -> bool:
     return False
 
 
-def connect(file: Path, *, cache_mib: int = 16) -> apsw.Connection:
-    """A connection with the settings every connection to a store needs."""
+def connect(file: Path, *, cache_mib: int = 4) -> apsw.Connection:
+    """A connection with the settings every connection to a store needs. A larger cache of pages buys nothing that can be
+    measured (400,000 rows, written and read anywhere): rows in use are kept as rows, pages by the kernel."""
     connection = apsw.Connection(str(file), statementcachesize=STATEMENTS)
     connection.set_busy_timeout(5_000)
     connection.execute("PRAGMA synchronous=FULL")

@@ -84,7 +84,7 @@ def _change(values: dict[str, list[str]], verb: str, name: str, value: str) -> N
         values.setdefault(existing, []).append(value)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=256)
 def _pieces(template: str) -> tuple[str | tuple[str], ...]:
     out: list[str | tuple[str]] = []
     at = 0

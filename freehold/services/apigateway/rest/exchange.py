@@ -13,7 +13,7 @@ from freehold.services.apigateway.incoming import Incoming
 from freehold.services.apigateway.rest.compiled import Compiled, Method, Stage
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def header_name(name: str) -> str:
     """REST APIs show header names as clients write them, which for most of them is this."""
     return "-".join(part.capitalize() for part in name.split("-"))

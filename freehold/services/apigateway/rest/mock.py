@@ -26,7 +26,7 @@ def check_constant(template: str | None) -> str:
     return text
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=256)
 def status_of(template: str | None) -> int | None:
     """The status that a request template chooses: `{"statusCode": 200}`, or as CDK writes it, `{ statusCode: 200 }`.
 

@@ -64,7 +64,7 @@ _encode = msgspec.msgpack.Encoder().encode
 load = msgspec.msgpack.Decoder(Event).decode
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def shard_of(account: str, region: str, name: str) -> int:
     return zlib.crc32(f"{account}/{region}/{name}".encode()) % SHARDS
 
@@ -99,7 +99,7 @@ def due_of(key: bytes) -> int:
     return due
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def _lane(account: str, region: str, name: str) -> tuple[bytes, bytes]:
     """What the keys of a lane's events begin with, and what news of them wakes."""
     shard = shard_of(account, region, name)
