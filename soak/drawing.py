@@ -30,7 +30,8 @@ def sample_strips(samples: Sequence[Sample]) -> list[Strip]:
         return [(sample.at_s, float(getattr(sample, name))) for sample in samples]
 
     return [
-        Strip("server, MB", {"RSS": line("rss_mb"), "PSS": line("pss_mb")}),
+        Strip("server, MB", {"RSS": line("rss_mb"), "PSS": line("pss_mb"), "SQLite": line("sqlite_mb")}),
+        Strip("small objects of Python", {"": line("blocks")}),
         Strip("functions, MB (PSS)", {"": line("functions_mb")}),
         Strip("open files", {"all": line("files"), "sockets": line("sockets")}),
         Strip("threads, tasks", {"threads": line("threads"), "tasks": line("tasks")}),

@@ -54,6 +54,8 @@ MOMENTS = (1, 5, 15, 30, 45, 60)
 SHOWN = {
     "rss_mb": "server RSS, MB",
     "pss_mb": "server PSS, MB",
+    "sqlite_mb": "of it SQLite, MB",
+    "blocks": "small objects of Python",
     "functions_mb": "functions PSS, MB",
     "functions": "function processes",
     "files": "open files",

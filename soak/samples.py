@@ -29,6 +29,10 @@ class Sample:
     """Resident memory of the server itself."""
     pss_mb: float
     """The same, what it shares with its forks divided among them."""
+    sqlite_mb: float
+    """Of it, what SQLite holds: pages, mostly."""
+    blocks: int
+    """Small objects of Python in it, of whatever kind."""
     functions_mb: float
     """PSS of all processes below it: zygotes and function instances."""
     functions: int
@@ -85,18 +89,20 @@ class Observer:
         self._turn += 1
         kinds = Counter(_kind(self._process.pid))
         server_cpu, functions_cpu = self._cores(below)
-        sizes = self._disk()
+        sizes, inside = self._disk(), self.inside()
         p50, p99 = percentiles(latencies)
         return Sample(
             at_s=round(at_s, 1),
             rss_mb=memory.rss / 1e6,
             pss_mb=memory.pss / 1e6,
+            sqlite_mb=inside["sqlite"] / 1e6,
+            blocks=inside["blocks"],
             functions_mb=self._functions_mb,
             functions=len(below),
             files=sum(kinds.values()),
             sockets=kinds["socket"],
             threads=self._process.num_threads(),
-            tasks=sum(self.inside()["tasks"].values()),
+            tasks=sum(inside["tasks"].values()),
             **sizes,
             cpu=server_cpu,
             functions_cpu=functions_cpu,

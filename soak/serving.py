@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import apsw
+
 from freehold.kit.tuples import pack
 from freehold.node import assemble, cli
 from freehold.ports.manifest import Manifest
@@ -29,9 +31,14 @@ FRAMES = 6
 
 
 async def inside(platform: Platform, query: Mapping[str, str]) -> dict[str, Any]:
-    """What cannot be seen from outside: tasks by what they run; on request objects by type and memory by where it is."""
+    """What cannot be seen from outside: tasks by what they run, memory by who took it; on request objects by type, memory by place."""
     running = Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks())
-    found: dict[str, Any] = {"tasks": dict(running), "own": len(platform.own)}
+    found: dict[str, Any] = {
+        "tasks": dict(running),
+        "own": len(platform.own),
+        "blocks": sys.getallocatedblocks(),
+        "sqlite": apsw.memory_used(),
+    }
     if "objects" in query:
         found["collected"] = gc.collect()
         types = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects())
