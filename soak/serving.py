@@ -31,7 +31,7 @@ FRAMES = 6
 
 
 async def inside(platform: Platform, query: Mapping[str, str]) -> dict[str, Any]:
-    """What cannot be seen from outside: tasks by what they run, who took memory; on request objects by type, memory by place."""
+    """What is not seen from outside: tasks by what they run, who has memory; on request objects by type, memory by place."""
     running = Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks())
     found: dict[str, Any] = {
         "tasks": dict(running),
