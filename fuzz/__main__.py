@@ -65,9 +65,9 @@ def _pure(given: argparse.Namespace, seed: int, work: Path) -> bool:
 
 def _replay(path: Path) -> bool:
     if "live" in json.loads(path.read_text()):
-        from fuzz.live import run
+        from fuzz.live import replay
 
-        return run.replay(path)
+        return replay.replay(path)
     return supervisor.replay(path)
 
 

@@ -52,7 +52,9 @@ class Run:
         while due <= given.minutes * 60:
             time.sleep(max(0.0, self.watch.began + due - time.monotonic()))
             if server.process.poll() is not None:
-                raise SystemExit(f"The server ended with {server.process.returncode}.")
+                raise SystemExit(
+                    "\n".join([*server.complaints(), f"The server ended with {server.process.returncode}."])
+                )
             self.taken.append(observer.sample(time.monotonic() - self.watch.began, self.watch.recent()))
             if len(self.taken) % 6 == 0:
                 self.rows.append((self.taken[-1].at_s, observer.rows()))
@@ -157,9 +159,10 @@ def main() -> None:
     where.chmod(0o711)
     run, data = Run(), given.data or where / "data"
     try:
-        with Server(data, plant=given.plant, frames=given.tracemalloc) as server:
-            assert isinstance(server, Server)
+        server = Server(data, log=where / "log", plant=given.plant, frames=given.tracemalloc)
+        with server:
             run.hold(server, data, given)
+        run.wrong += server.complaints()
     finally:
         shutil.rmtree(where, ignore_errors=True)
     run.write(given.output)

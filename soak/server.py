@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from freehold.testing import Freehold
@@ -13,8 +12,16 @@ from soak.serving import PLANT, TRACE
 class Server(Freehold):
     """A durable server with a window. `plant`: the leak it has on purpose; `frames`: tracemalloc's, 0 without it."""
 
-    def __init__(self, data: Path, *, plant: str | None = None, frames: int = 0, manual_clock: bool = False) -> None:
-        super().__init__(data=data, manual_clock=manual_clock)
+    def __init__(
+        self,
+        data: Path,
+        *,
+        plant: str | None = None,
+        frames: int = 0,
+        manual_clock: bool = False,
+        log: Path | None = None,
+    ) -> None:
+        super().__init__(data=data, manual_clock=manual_clock, log=log)
         place = self._command.index("freehold")
         self._command[place] = "soak.serving"
         self._set = {PLANT: plant, TRACE: str(frames) if frames else None}
@@ -29,7 +36,7 @@ class Server(Freehold):
             for name in self._set:
                 os.environ.pop(name, None)
 
-    @property
-    def program(self) -> str:
-        """What runs it."""
-        return sys.executable
+    def complaints(self) -> list[str]:
+        """What it logged as an error, a line each: nothing that the load does is one."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log is not None else []
+        return [f"logged: {line[:300]}" for line in lines if " ERROR " in line or line.startswith("Traceback ")]

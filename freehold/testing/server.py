@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -106,7 +107,7 @@ class Freehold:
     `manual_clock`: time stands until `clock.advance`, at first where it names a time (a datetime with a zone, or
     "2026-01-01T09:00:00Z"). `seed`: ids and jitter are the same in every run; with a manual clock, time begins at
     2026-01-01T00:00:00Z unless it names one, since ids may hold the time. `flags`: further flags of `freehold up`.
-    Raises StartError.
+    `log`: the file that its log is added to, which otherwise goes where this process's own errors go. Raises StartError.
     """
 
     def __init__(
@@ -117,8 +118,10 @@ class Freehold:
         seed: int | None = None,
         region: str = "us-east-1",
         flags: tuple[str, ...] = (),
+        log: Path | str | None = None,
     ) -> None:
         self.region = region
+        self.log = None if log is None else Path(log)
         self._command = [sys.executable, "-m", "freehold", "up", "--port", "0", "--region", region]
         self._command += ["--ephemeral"] if data is None else ["--data", str(data)]
         self._command += ["--clock", _clock(manual_clock)] if manual_clock else []
@@ -131,12 +134,8 @@ class Freehold:
 
     def start(self) -> Freehold:
         """Start it and return when it serves."""
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(self._command, env=bare_environment(), stdout=pipe, stderr=pipe, text=True)
-        assert self.process.stdout is not None and self.process.stderr is not None
-        complaints: deque[str] = deque(maxlen=COMPLAINTS)
-        passing = threading.Thread(target=_pass_on, args=(self.process.stderr, complaints), daemon=True)
-        passing.start()
+        complaints = self._launch()
+        assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said += line
             found = re.search(r"ready at (http://\S+)", line)
@@ -146,8 +145,30 @@ class Freehold:
                 self._default = None
                 return self
         code = self.process.wait()
-        passing.join(STOP_S)
-        raise StartError(f"The server ended with {code} before it was ready: {self.said}{''.join(complaints)}".strip())
+        raise StartError(
+            f"The server ended with {code} before it was ready: {self.said}{''.join(complaints())}".strip()
+        )
+
+    def _launch(self) -> Callable[[], Iterable[str]]:
+        """Start the process; returns a function that tells the last lines of what it has logged when it has ended."""
+        pipe = subprocess.PIPE
+        if (path := self.log) is not None:
+            with path.open("ab") as log:
+                self.process = subprocess.Popen(
+                    self._command, env=bare_environment(), stdout=pipe, stderr=log, text=True
+                )
+            return lambda: path.read_text(errors="replace").splitlines(keepends=True)[-COMPLAINTS:]
+        self.process = subprocess.Popen(self._command, env=bare_environment(), stdout=pipe, stderr=pipe, text=True)
+        assert self.process.stderr is not None
+        complaints: deque[str] = deque(maxlen=COMPLAINTS)
+        passing = threading.Thread(target=_pass_on, args=(self.process.stderr, complaints), daemon=True)
+        passing.start()
+
+        def heard() -> Iterable[str]:
+            passing.join(STOP_S)
+            return complaints
+
+        return heard
 
     def stop(self) -> None:
         """Stop it and wait until it is gone."""

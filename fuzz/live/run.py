@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
-import re
-import statistics
-import subprocess
 import tempfile
-import threading
 import time
 import urllib.parse
 from collections import Counter, deque
@@ -24,8 +19,10 @@ import psutil
 from freehold.testing import Freehold
 from fuzz.live import doors, growth
 from fuzz.live.attacks import Attacks
+from fuzz.live.neighbour import Neighbour
 from fuzz.live.prologue import Prologue
 from fuzz.live.sending import PATIENCE_S, Clients, Reply, Sender, Wire, damaged
+from fuzz.live.server import Log, credentials, start, stop
 from fuzz.live.values import Memory, Values, broken
 
 ACCOUNT = "000000000000"
@@ -44,14 +41,10 @@ PATIENT = {
     **dict.fromkeys(("door http", "door rest", "door url"), FUNCTIONS_S),
 }
 """Seconds that these may take by themselves: long polls, functions."""
-STOP_S = 60.0
-"""In which a server ends: 5 s for calls that run, and what a busy machine makes of them."""
 SLOW_S = 10.0
 """A reply that comes later is a hang."""
 KEPT = 400
 """Requests before a finding that its reproducer holds."""
-NEIGHBOUR_S = 5.0
-"""How late a neighbour's function may answer, in the middle, while a hostile one runs."""
 OTHERWISE = (501, 503)
 """Refusals by name, and of what is there in excess."""
 
@@ -65,14 +58,14 @@ class Live:
         parts = urllib.parse.urlsplit(server.url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._server, self._data, self._work, self._guarded, self._seed = server, data, work, guarded, seed
-        key, secret = _credentials(server.said) if guarded else (ACCOUNT, "test")
+        key, secret = credentials(server.said) if guarded else (ACCOUNT, "test")
         self._seeded, self._memory = random.Random(seed), Memory()
         self._values = Values(self._seeded, self._memory)
         self._clients, self._sender = Clients(server.url, key, secret), Sender(self._host, self._port)
         self._attacks = Attacks(self._clients, key, secret, self._seeded)
         self.prologue = Prologue(self._clients, self._memory, account=ACCOUNT)
         self._services = services
-        self._log, self._logged = data.parent / "log", 0
+        self._log = Log(data.parent / "log")
         self._operations: list[tuple[str, Any]] = []
         self._past: deque[Wire] = deque(maxlen=KEPT)
         self.statuses: Counter[int] = Counter()
@@ -100,9 +93,9 @@ class Live:
                 told = now
                 progress(f"{now - begun:.0f} s: {self.summary()}; {growth.held(process, self._data)}")
             self.step()
-            self._read_log()
+            self.read_log()
         neighbour.stop()
-        self._read_log()
+        self.read_log()
         if self._server.process.poll() is not None:
             self.findings["ended"] = f"the server ended with {self._server.process.returncode}"
             self._keep("ended")
@@ -185,21 +178,11 @@ class Live:
         if self._judge(name, wire, reply, kind) and 0 < reply.status < 400 and name not in UNSIGNED:
             self._find(f"{name} answered {reply.status} to a request that is {kind}", wire, reply)
 
-    def _read_log(self) -> None:
-        """Whatever the server logged of exceptions since last time is a finding, even where a client was told nothing."""
-        with self._log.open("rb") as file:
-            file.seek(self._logged)
-            text = file.read().decode(errors="replace")
-        if not text.endswith("\n"):  # still being written
-            return
-        self._logged += len(text.encode())
-        for piece in text.split("Traceback (most recent call last):")[1:]:
-            lines = [line for line in piece.splitlines() if line.strip()]
-            places = [line.strip() for line in lines if 'File "' in line and "/freehold/" in line]
-            said = next((line for line in lines if not line.startswith(" ")), "")
-            what = f"logged {said[:120]} at {places[-1][-90:] if places else '?'}"
+    def read_log(self) -> None:
+        """Whatever was logged since last time is a finding."""
+        for what, trace in self._log.traces():
             if what not in self.findings:
-                self.findings[what] = f"{what}\n{piece[:3_000]}"
+                self.findings[what] = f"{what}\n{trace}"
                 self._keep(what)
 
     def _door(self) -> None:
@@ -249,7 +232,7 @@ class Live:
         if what in self.findings:
             return
         answer = f"{reply.status} after {reply.seconds:.1f} s {reply.body[:300]!r}"
-        self.findings[what] = f"{what}: {wire.method} {wire.path[:300]} {_shown(wire)} -> {answer}"
+        self.findings[what] = f"{what}: {wire.method} {wire.path[:300]} {shown(wire)} -> {answer}"
         self._keep(what)
 
     def _keep(self, what: str) -> None:
@@ -283,56 +266,6 @@ class Live:
         self._memory.learn(parsed, service=service)
 
 
-class Neighbour(threading.Thread):
-    """Invokes a plain function while a hostile one garbles its own Runtime API: the first must keep its pace."""
-
-    def __init__(self, clients: Clients) -> None:
-        super().__init__(daemon=True)
-        self._client, self._ended = clients.of("lambda"), threading.Event()
-        self._waits: list[float] = []
-
-    def run(self) -> None:
-        while not self._ended.wait(1.0):
-            try:
-                self._client.invoke(FunctionName="hostile", InvocationType="Event", Payload=b"{}")
-                begun = time.monotonic()
-                answer = self._client.invoke(FunctionName="fuzz:fuzz", Payload=b'{"a": 1}')
-                answer["Payload"].read()
-            except Exception:  # noqa: BLE001 random requests delete, throttle and break the function
-                continue
-            self._waits.append(time.monotonic() - begun)
-
-    @property
-    def late(self) -> list[str]:
-        """What is wrong with how long the neighbour waited."""
-        middle = statistics.median(self._waits) if self._waits else 0.0
-        return [f"the neighbour of a hostile function waited {middle:.1f} s"] if middle > NEIGHBOUR_S else []
-
-    def stop(self) -> None:
-        self._ended.set()
-        self.join(PATIENCE_S)
-
-
-def _patience(name: str) -> float:
-    return max(PATIENT.get(name, 0.0) + 1, PATIENCE_S)
-
-
-def _shown(wire: Wire) -> str:
-    headers = {
-        name: value[:120]
-        for name, value in wire.headers.items()
-        if name not in ("User-Agent", "Authorization", "X-Amz-Date")
-    }
-    return f"{headers} {wire.body[:500]!r}"
-
-
-def _credentials(said: str) -> tuple[str, str]:
-    found = re.search(r"AWS_ACCESS_KEY_ID=(\S+)\s+export AWS_SECRET_ACCESS_KEY=(\S+)", said)
-    if found is None:
-        raise SystemExit("the guarded server did not show its root credentials")
-    return found[1], found[2]
-
-
 def _operations(services: list[str]) -> list[tuple[str, Any]]:
     session, found, works = botocore.session.get_session(), [], _offered()
     for service in services or works:
@@ -357,14 +290,15 @@ def fuzz(seconds: float, seed: int, services: list[str], work: Path, *, guarded:
     """Fuzz a server of its own and say what broke; whether anything did."""
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="freehold-fuzz-") as directory:
-        data = Path(directory)
-        data.chmod(0o711)
-        server = _server(data / "data", seed, guarded=guarded)
+        place = Path(directory)
+        place.chmod(0o711)
+        server = start(place, seed, guarded=guarded)
         try:
-            live = Live(server, data / "data", seed, services, work, guarded=guarded)
+            live = Live(server, place / "data", seed, services, work, guarded=guarded)
             live.run(seconds, lambda text: print(text, flush=True))
         finally:
-            ended = _stop(server)
+            ended = stop(server)
+        live.read_log()
         if ended:
             live.findings[ended] = ended
     for finding in live.findings.values():
@@ -373,61 +307,15 @@ def fuzz(seconds: float, seed: int, services: list[str], work: Path, *, guarded:
     return bool(live.findings)
 
 
-def _server(data: Path, seed: int, *, guarded: bool) -> Freehold:
-    """A started server whose log goes to a file beside its data. Open servers draw their ids from the seed, so that
-    requests find the same things again; guarded ones take no seed."""
-    server = Freehold(data=data, seed=None if guarded else seed or 1, flags=("--guarded",) if guarded else ())
-    kept = os.dup(2)
-    with (data.parent / "log").open("wb") as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            return server.start()
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+def _patience(name: str) -> float:
+    return max(PATIENT.get(name, 0.0) + 1, PATIENCE_S)
 
 
-def _stop(server: Freehold) -> str:
-    """End a server; what is wrong with how it ends."""
-    if server.process.poll() is not None:
-        return ""
-    server.process.terminate()
-    try:
-        server.process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        return f"the server had not ended {STOP_S:g} s after it was told to"
-    return ""
-
-
-def replay(path: Path) -> bool:
-    """Send the requests of a reproducer to a new server; prints the last answers. True where nothing is wrong."""
-    kept = json.loads(path.read_text())
-    about, fine = kept["live"], True
-    with tempfile.TemporaryDirectory(prefix="freehold-fuzz-") as directory:
-        Path(directory).chmod(0o711)
-        server = _server(Path(directory) / "data", about["seed"], guarded=about["guarded"])
-        try:
-            parts = urllib.parse.urlsplit(server.url)
-            key, secret = _credentials(server.said) if about["guarded"] else (ACCOUNT, "test")
-            Prologue(Clients(server.url, key, secret), Memory(), account=ACCOUNT).run()
-            sender = Sender(parts.hostname or "", parts.port or 0)
-            for request in kept["requests"]:
-                if not request["method"]:
-                    continue
-                wire = Wire(request["method"], request["path"], request["headers"], base64.b64decode(request["body"]))
-                reply = sender.send(wire, alone=True, patience=FUNCTIONS_S)
-                if reply.status == 0 or (reply.status >= 500 and reply.status not in OTHERWISE):
-                    fine = False
-                    print(
-                        f"{wire.method} {wire.path[:200]} {_shown(wire)}\n"
-                        f"-> {reply.status} {reply.problem} {reply.body[:500]!r}"
-                    )
-        finally:
-            _stop(server)
-        log = (Path(directory) / "log").read_text(errors="replace")
-        if "Traceback" in log:
-            fine = False
-            print(log[-6_000:])
-    print(f"was: {kept['finding'][:600]}\n{'nothing went wrong' if fine else 'it went wrong again'}")
-    return fine
+def shown(wire: Wire) -> str:
+    """A request without what is the same in all of them."""
+    headers = {
+        name: value[:120]
+        for name, value in wire.headers.items()
+        if name not in ("User-Agent", "Authorization", "X-Amz-Date")
+    }
+    return f"{headers} {wire.body[:500]!r}"

@@ -30,3 +30,10 @@ def test_a_server_that_cannot_start_says_why(tmp_path):
         Freehold(data=tmp_path / "file").start()
     with pytest.raises(StartError, match="The clock must be system, manual, or the time"):
         Freehold(manual_clock="tomorrow").start()
+
+
+def test_its_log_may_go_to_a_file(tmp_path):
+    log = tmp_path / "log"
+    with pytest.raises(StartError, match="The clock must be system, manual, or the time"):
+        Freehold(manual_clock="tomorrow", log=log).start()
+    assert "The clock must be system" in log.read_text()
