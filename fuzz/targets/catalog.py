@@ -15,7 +15,7 @@ COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "updates": (
-        "expressions",
+        "updates",
         (
             "freehold.rules.dynamodb.binding",
             "freehold.rules.dynamodb.updates",
@@ -27,7 +27,7 @@ COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "key-conditions": (
-        "expressions",
+        "keyconditions",
         (
             "freehold.rules.dynamodb.key_conditions",
             "freehold.rules.dynamodb.keys",
@@ -35,13 +35,13 @@ COVERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "freehold.services.dynamodb.ranges",
         ),
     ),
-    "numbers": ("expressions", ("freehold.rules.dynamodb.numbers", "freehold.rules.dynamodb.keys")),
+    "numbers": ("keyconditions", ("freehold.rules.dynamodb.numbers", "freehold.rules.dynamodb.keys")),
     "transformers": ("inputs", ("freehold.rules.inputs",)),
     "logpatterns": ("logpatterns", ("freehold.rules.logpatterns", "freehold.rules.regexes")),
     "schedules": ("schedules", ("freehold.rules.schedules",)),
     "templates": ("templates", ("freehold.rules.templates",)),
     "stack-policies": ("templates", ("freehold.rules.templates.stack_policy",)),
-    "definitions": ("templates", ("freehold.services.apigateway.definitions",)),
+    "definitions": ("definitions", ("freehold.services.apigateway.definitions",)),
     "sam": ("templates", ("freehold.services.cloudformation.sam",)),
     "http": ("http", ("freehold.front.connection", "freehold.front.heads", "freehold.front.body")),
     "chunked": ("chunked", ("freehold.wire.chunked",)),
