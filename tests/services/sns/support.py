@@ -3,6 +3,7 @@ a test says; what a target is sent lands in `sent`."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import Any
 
 import httpx
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from freehold.kit.faults import Fault
 from freehold.kit.http import Request
@@ -189,6 +193,18 @@ async def _answered() -> AsyncIterator[bytes]:
 
 def string(value: str, kind: str = "String") -> dict[str, str]:
     return {"DataType": kind, "StringValue": value}
+
+
+async def verify(sns: Sns, envelope: dict[str, Any], names: tuple[str, ...] = ()) -> None:
+    """As AWS documents it: the certificate from SigningCertURL, the fields in order."""
+    url = envelope.get("SigningCertURL") or envelope["SigningCertUrl"]
+    _, pem = await sns.visit(url)
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    fields = names or ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+    text = "".join(f"{name}\n{envelope[name]}\n" for name in fields if envelope.get(name) is not None)
+    algorithm = hashes.SHA256() if envelope["SignatureVersion"] == "2" else hashes.SHA1()
+    key.verify(base64.b64decode(envelope["Signature"]), text.encode(), padding.PKCS1v15(), algorithm)
 
 
 scenario = scenarios(Sns)

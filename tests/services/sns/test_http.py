@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-from tests.services.sns.support import ACCOUNT, DEAD, REGION, Post, Sns, scenario
-from tests.services.sns.test_publishing import verify
+from tests.services.sns.support import ACCOUNT, DEAD, REGION, Post, Sns, scenario, verify
 
 URL = "http://endpoint.test/in"
 LETTER = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")

@@ -5,8 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.services.sns.support import ACCOUNT, DEAD, FIFO, FUNCTION, OTHER, QUEUE, REGION, Sns, scenario, string
-from tests.services.sns.test_publishing import verify
+from tests.services.sns.support import (
+    ACCOUNT,
+    DEAD,
+    FIFO,
+    FUNCTION,
+    OTHER,
+    QUEUE,
+    REGION,
+    Sns,
+    scenario,
+    string,
+    verify,
+)
 
 DAY = 86_400
 
