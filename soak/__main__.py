@@ -18,6 +18,7 @@ from soak.mix import mixed
 from soak.samples import Observer, Rows, Sample
 from soak.server import Server
 from workloads.base import Workload
+from workloads.complaints import complaints
 
 HERE = Path(__file__).resolve().parent
 ACCOUNT = "200000000000"
@@ -53,7 +54,7 @@ class Run:
             time.sleep(max(0.0, self.watch.began + due - time.monotonic()))
             if server.process.poll() is not None:
                 raise SystemExit(
-                    "\n".join([*server.complaints(), f"The server ended with {server.process.returncode}."])
+                    "\n".join([*self.complaints(server), f"The server ended with {server.process.returncode}."])
                 )
             self.taken.append(observer.sample(time.monotonic() - self.watch.began, self.watch.recent()))
             if len(self.taken) % 6 == 0:
@@ -65,6 +66,11 @@ class Run:
         self.problems = dict(self.load.problems)
         if not hanging:
             self.wrong += _verified([workload for workload, _ in workloads])
+
+    @staticmethod
+    def complaints(server: Server) -> list[str]:
+        """What the server logged as errors until now."""
+        return complaints(server.log) if server.log is not None else []
 
     def _say(self, output: Path) -> None:
         """One line, and everything until now on disk: a run that is cut is not lost."""
@@ -162,7 +168,7 @@ def main() -> None:
         server = Server(data, log=where / "log", plant=given.plant, frames=given.tracemalloc)
         with server:
             run.hold(server, data, given)
-        run.wrong += server.complaints()
+        run.wrong += run.complaints(server)
     finally:
         shutil.rmtree(where, ignore_errors=True)
     run.write(given.output)

@@ -35,8 +35,3 @@ class Server(Freehold):
         finally:
             for name in self._set:
                 os.environ.pop(name, None)
-
-    def complaints(self) -> list[str]:
-        """What it logged as an error, a line each: nothing that the load does is one."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log is not None else []
-        return [f"logged: {line[:300]}" for line in lines if " ERROR " in line or line.startswith("Traceback ")]

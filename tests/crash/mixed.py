@@ -19,6 +19,7 @@ from freehold.testing import Freehold, StartError
 from tests.crash.seeds import chance
 from workloads import LOADS, Cloud, Gone, Ledger, Workload
 from workloads.cloud import Unclear
+from workloads.complaints import complaints
 
 CHECK_EVERY = 3
 """Kills between two checks of the directory."""
@@ -129,6 +130,7 @@ class Killing:
 
     def __init__(self, data: Path, seed: int, only: Iterable[str] | None = None, *, store: str = "") -> None:
         self._data, self._seed, self._port = data, seed, free_port()
+        self._log = data.with_name(f"{data.name}.log")
         self._chance = chance(seed, "kills")
         self._only = chosen(only)
         self._store, self._flags = store, ("--store", store) if store else ()
@@ -169,13 +171,14 @@ class Killing:
             server.stop()
             if not self.wrong:
                 self._check("after it was stopped")
+            self.wrong += complaints(self._log)
         finally:
             if server.process.poll() is None:
                 server.kill()
         return load
 
     def _start(self) -> Freehold:
-        server = Freehold(data=self._data, flags=("--port", str(self._port), *self._flags))
+        server = Freehold(data=self._data, flags=("--port", str(self._port), *self._flags), log=self._log)
         try:
             return server.start()
         except StartError:
