@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.aws.conftest import Server
-from tests.aws.test_apigateway_rest import Api
+from tests.aws.rest_apis import Api
 
 Client = Callable[..., Any]
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
