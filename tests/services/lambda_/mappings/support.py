@@ -169,6 +169,11 @@ class Bench:
         raise AssertionError("it never happened")
 
 
+def bodies(count: int) -> list[str]:
+    """So many, each different."""
+    return [f"m{number}" for number in range(count)]
+
+
 def run(body: Callable[[Bench], Awaitable[None]]) -> None:
     """Run a test with a function named hello and two queues."""
 
