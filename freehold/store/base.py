@@ -1,4 +1,4 @@
-"""The contract of the store. Every engine passes tests/store/test_conformance.py; that suite is the law.
+"""The contract of the store. Every engine passes tests/store/conformance/; that suite is the law.
 
 StoreError
 ├── LimitExceeded   a key, value, transaction or scan beyond the limits; nothing was written
