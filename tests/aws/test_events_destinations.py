@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from freehold.testing import Account, Clock
-from tests.aws.test_pipes import World, until
+from tests.aws.pipes import World
+from tests.aws.waiting import eventually
 
 Aws = Callable[..., Any]
 
@@ -119,7 +120,7 @@ def test_the_connection_adds_its_authorization_and_parameters(aws: Aws, account:
     }
     events = make(aws, account, f"{endpoint.url}/a/*/b", "API_KEY", parameters)
     put(events)
-    path, headers, body, _ = until(endpoint.calls)[0]
+    path, headers, body, _ = eventually(endpoint.calls)[0]
     assert path == "/a/i%2F0/b?q=2"
     assert (headers["x-key"], headers["x-hidden"], headers["x-detail"]) == ("sesame", "h", "i/0")
     assert headers["user-agent"] == "Amazon/EventBridge/ApiDestinations"
@@ -156,15 +157,15 @@ def test_secrets_are_never_shown(aws: Aws, account: str, endpoint: Endpoint) -> 
 
 def test_oauth_tokens_are_fetched_once_and_again_after_401(aws: Aws, account: str, endpoint: Endpoint) -> None:
     events = make(aws, account, f"{endpoint.url}/x", "OAUTH_CLIENT_CREDENTIALS", oauth(endpoint.url))
-    until(lambda: events.describe_connection(Name="c")["ConnectionState"] == "AUTHORIZED")
+    eventually(lambda: events.describe_connection(Name="c")["ConnectionState"] == "AUTHORIZED")
     asked = endpoint.tokens
     put(events, 3)
-    until(lambda: len(endpoint.calls()) == 3)
+    eventually(lambda: len(endpoint.calls()) == 3)
     assert endpoint.tokens == asked + 1
     assert {headers["authorization"] for _, headers, _, _ in endpoint.calls()} == {f"Bearer t{asked + 1}"}
     endpoint.answers.append((401, {}))
     put(events)
-    until(lambda: len(endpoint.calls()) == 5)
+    eventually(lambda: len(endpoint.calls()) == 5)
     assert endpoint.calls()[-1][1]["authorization"] == f"Bearer t{asked + 2}"
 
 
@@ -174,14 +175,14 @@ def test_a_client_that_is_refused_leaves_the_connection_deauthorized(aws: Aws, e
         Name="c", AuthorizationType="OAUTH_CLIENT_CREDENTIALS", AuthParameters=oauth(endpoint.url, "wrong")
     )
     assert made["ConnectionState"] == "AUTHORIZING"
-    until(lambda: events.describe_connection(Name="c")["ConnectionState"] == "DEAUTHORIZED")
+    eventually(lambda: events.describe_connection(Name="c")["ConnectionState"] == "DEAUTHORIZED")
     assert "401" in events.describe_connection(Name="c")["StateReason"]
 
 
 def test_no_more_calls_than_the_rate(aws: Aws, account: str, endpoint: Endpoint) -> None:
     events = make(aws, account, endpoint.url, "API_KEY", api_key(), InvocationRateLimitPerSecond=4)
     put(events, 8)
-    calls = until(lambda: len(endpoint.calls()) == 8 and endpoint.calls())
+    calls = eventually(lambda: len(endpoint.calls()) == 8 and endpoint.calls())
     assert 0.7 < calls[-1][3] - calls[0][3] < 5
 
 
@@ -214,7 +215,7 @@ def test_a_pipe_calls_an_api_destination(aws: Aws, account: str, endpoint: Endpo
         "p", source, made["ApiDestinationArn"], TargetParameters={"InputTemplate": "<$.body>", "HttpParameters": http}
     )
     sent = world.sqs.send_message(QueueUrl=source_url, MessageBody='{"id":"x y"}')
-    path, headers, body, _ = until(endpoint.calls)[0]
+    path, headers, body, _ = eventually(endpoint.calls)[0]
     assert (path, headers["x-id"], body) == ("/x%20y", sent["MessageId"], b'{"id":"x y"}')
 
 
