@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import botocore.session
 from botocore.awsrequest import HeadersDict
@@ -12,6 +12,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.model import ServiceModel
 from botocore.parsers import create_parser
+from botocore.serialize import create_serializer
 
 from freehold.kit.http import Request, Response
 
@@ -67,6 +68,22 @@ def as_request(prepared: Any) -> Request:
 @cache
 def model(service: str) -> ServiceModel:
     return client(service).meta.service_model
+
+
+def serialized(service: str, operation: str, params: dict[str, Any], protocol: str) -> Request:
+    """An unsigned request in one of the protocols of a service, whichever boto3 would choose."""
+    described = model(service)
+    request = create_serializer(protocol).serialize_to_request(params, described.operation_model(operation))
+    body = request["body"]
+    raw = urlencode(body, doseq=True).encode() if isinstance(body, dict) else body
+    headers = {name.lower(): value for name, value in request["headers"].items()}
+    return Request(request["method"], request["url_path"], "", headers, raw if isinstance(raw, bytes) else raw.encode())
+
+
+def form(path: str = "/", **fields: str) -> Request:
+    """An unsigned request of the query protocol."""
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8", "host": "127.0.0.1:4566"}
+    return Request("POST", path, "", headers, urlencode(fields).encode())
 
 
 def received(service: str, operation: str, response: Response, protocol: str | None = None) -> dict[str, Any]:

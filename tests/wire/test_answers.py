@@ -12,9 +12,7 @@ from freehold import wire
 from freehold.kit.faults import Fault, not_implemented
 from freehold.wire.base import Match
 from tests.wire.requests import received
-
-ID = "c6104cbe-af31-11e0-8154-cbc7ccf896c7"
-
+from tests.wire.services import ID
 
 ANSWERS: list[tuple[str, str, dict[str, Any], Callable[[dict[str, Any]], bool]]] = [
     (
