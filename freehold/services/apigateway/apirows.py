@@ -114,12 +114,20 @@ class ApiRows(Generic[Draft, Deployment]):
         index.bump(tx, api_id)
 
     def delete(self, tx: Tx, space: Space, api_id: str) -> None:
-        """Delete an API with its stages and deployments."""
+        """An API is gone; `sweep` removes its stages and deployments. Raises NotFoundException."""
         self.find(tx, space, api_id)
         tx.delete(self._key(space, api_id))
-        for part in ("stage", "deployment"):
-            tx.clear(*span("apigateway", *space, self._names.prefix + part, api_id))
         index.release(tx, api_id)
+
+    def sweep(self, tx: Tx, space: Space, api_id: str) -> bool:
+        """Remove some of what a deleted API has left, no more than a scan reads. False when there was nothing."""
+        for part in ("stage", "deployment"):
+            rows = tx.scan(*span("apigateway", *space, self._names.prefix + part, api_id))
+            for key, _ in rows:
+                tx.delete(key)
+            if rows:
+                return True
+        return False
 
     def put_deployment(self, tx: Tx, space: Space, api_id: str, deployment: Deployment) -> None:
         """Write a deployment. Refuses one that is too large."""

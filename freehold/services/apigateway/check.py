@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from freehold.kit.tuples import Part, pack, unpack
-from freehold.services.apigateway import index
+from freehold.services.apigateway import deletion, index
 from freehold.services.apigateway.http import state as http
 from freehold.services.apigateway.rest import state as rest
 from freehold.work.checking import Report, Snapshot, shown
@@ -82,10 +82,15 @@ def _apis(snapshot: Snapshot, report: Report, space: tuple[str, str], kind: _Kin
             report.same(f"{what} is of id", draft.api[kind.id], api_id)
             _parts(report, what, draft)
         _stages(snapshot, report, space, kind, api_id, what)
+        if snapshot.has_timer(deletion.SWEEP, *space, kind.name, api_id):
+            report.broken(f"{what} is there, but its stages and deployments are being removed")
     for part in (kind.stage, kind.deployment):
         for owner in snapshot.next_parts("apigateway", *space, part):
-            if snapshot.get(pack("apigateway", *space, kind.name, owner)) is None:
-                report.broken(f"rows {part} of {'/'.join(space)} are of API {owner!r}, which is not there")
+            there = snapshot.get(pack("apigateway", *space, kind.name, owner)) is not None
+            if not there and not snapshot.has_timer(deletion.SWEEP, *space, kind.name, owner):
+                report.broken(
+                    f"rows {part} of {'/'.join(space)} are of API {owner!r}, which is not there, and nothing removes them"
+                )
     return apis
 
 

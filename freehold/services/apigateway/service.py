@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.ports.call import Call
 from freehold.ports.manifest import Manifest
-from freehold.services.apigateway import check, door
+from freehold.services.apigateway import check, deletion, door
 from freehold.services.apigateway.http import apis, authorizers, integrations, openapi, resources, routes, stages
 from freehold.services.apigateway.port import AddressesPort
 from freehold.services.apigateway.rest import apis as rest_apis
@@ -82,6 +82,7 @@ REST = Manifest(
     types=rest_resources.TYPES,
     arn=rest_arn,
     prefix="apigateway",
+    timers={deletion.SWEEP: deletion.sweep},
     check=check.check,
 )
 MANIFESTS = (HTTP, REST)

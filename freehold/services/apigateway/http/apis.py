@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports import once
 from freehold.ports.call import Call
-from freehold.services.apigateway import index
+from freehold.services.apigateway import deletion, index
 from freehold.services.apigateway.http import state
 from freehold.services.apigateway.http.common import Request, bad, draft, edit, kept, new_id, paged, refuse, space
 from freehold.services.apigateway.http.integrations import check as check_integration
@@ -161,8 +161,7 @@ async def update_api(call: Call, request: Request) -> Shape:
 
 
 async def delete_api(call: Call, request: Request) -> Shape:
-    await call.platform.store.transact(lambda tx: state.delete(tx, space(call), request["ApiId"]))
-    index.forget(call.platform, request["ApiId"])
+    await deletion.delete(call, index.HTTP, request["ApiId"])
     return {}
 
 

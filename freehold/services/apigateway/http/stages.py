@@ -202,6 +202,7 @@ async def get_deployments(call: Call, request: Request) -> Shape:
 
 async def update_deployment(call: Call, request: Request) -> Shape:
     def body(tx: Tx) -> Shape:
+        state.find(tx, space(call), request["ApiId"])
         deployment = state.find_deployment(tx, space(call), request["ApiId"], request["DeploymentId"])
         deployment.shape.update(kept(request, ("Description",)))
         state.put_deployment(tx, space(call), request["ApiId"], deployment)

@@ -42,7 +42,7 @@ ROWS = ApiRows(
     Names(index.HTTP, "", "ApiId", "DeploymentId", "DeploymentId", "StageName", tell=True, full="BadRequestException"),
 )
 not_found, deployments = ROWS.not_found, ROWS.deployments
-find, page, create, save, delete = ROWS.find, ROWS.page, ROWS.create, ROWS.save, ROWS.delete
+find, page, create, save = ROWS.find, ROWS.page, ROWS.create, ROWS.save
 put_deployment, find_deployment, delete_deployment = ROWS.put_deployment, ROWS.find_deployment, ROWS.delete_deployment
 put_stage, find_stage, require_stage, stages = ROWS.put_stage, ROWS.find_stage, ROWS.require_stage, ROWS.stages
 delete_stage, retag = ROWS.delete_stage, ROWS.retag

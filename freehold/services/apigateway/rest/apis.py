@@ -8,7 +8,7 @@ from freehold.kit.faults import Fault, not_implemented
 from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.rules.resource_policies import PolicyError, compile_policy
-from freehold.services.apigateway import index
+from freehold.services.apigateway import deletion, index
 from freehold.services.apigateway.rest import state
 from freehold.services.apigateway.rest.common import (
     Request,
@@ -149,8 +149,7 @@ async def update_rest_api(call: Call, request: Request) -> Shape:
 
 
 async def delete_rest_api(call: Call, request: Request) -> Shape:
-    await call.platform.store.transact(lambda tx: state.delete(tx, space(call), request["restApiId"]))
-    index.forget(call.platform, request["restApiId"])
+    await deletion.delete(call, index.REST, request["restApiId"])
     return {}
 
 
