@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
+
+import pytest
 
 from freehold.kit.clock import ManualClock
 from freehold.kit.faults import Fault
@@ -15,21 +17,12 @@ from freehold.ports.call import Call
 from freehold.ports.events import Event
 from freehold.ports.identity import Principal, Source
 from freehold.ports.platform import Platform, Settings
-from freehold.ports.resources import (
-    ANY,
-    BOOLEAN,
-    INTEGER,
-    STRING,
-    Choice,
-    Map,
-    Physical,
-    ResourceContext,
-    ResourceType,
-)
+from freehold.ports.resources import ANY, BOOLEAN, INTEGER, STRING, Choice, Map, Physical, ResourceContext, ResourceType
 from freehold.ports.topics import Note
 from freehold.services.cloudformation import change_sets, listing, stacks, templates
 from freehold.services.cloudformation.engine import engine
 from freehold.services.cloudformation.resources import TYPES
+from freehold.services.cloudformation.state import Keys
 from freehold.store.base import ReadTx, Tx
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
@@ -171,7 +164,7 @@ class Cloud:
     async def done(self, name: str) -> Request:
         """The stack's description once nothing is under way in it."""
         stack = (await self.describe_stacks(StackName=name))["Stacks"][0]
-        await engine(self.platform).settle(stack["StackId"].rpartition("/")[2], None)
+        await engine(self.platform).settle(Keys(ACCOUNT, REGION), stack["StackId"].rpartition("/")[2], None)
         described: Request = (await self.describe_stacks(StackName=stack["StackId"]))["Stacks"][0]
         return described
 
@@ -184,6 +177,12 @@ class Cloud:
         """Update a stack and wait for its end."""
         await self.update_stack(StackName=name, TemplateBody=body(template), **request)
         return await self.done(name)
+
+    async def delete(self, name: str, **request: Any) -> Request:
+        """Delete a stack and wait for its end."""
+        stack = (await self.describe_stacks(StackName=name))["Stacks"][0]
+        await self.delete_stack(StackName=name, **request)
+        return await self.done(stack["StackId"])
 
     async def history(self, name: str) -> list[tuple[str, str, str | None]]:
         """(logical id, status, reason) of every event, the oldest first."""
@@ -202,6 +201,30 @@ class Cloud:
     async def statuses(self, name: str, logical_id: str) -> list[str]:
         """The statuses through which one resource (or the stack) went."""
         return [status for found, status, _ in await self.history(name) if found == logical_id]
+
+    async def logged(self, line: str) -> None:
+        """Return when `log` has a line."""
+
+        async def heard() -> bool:
+            return line in self.log
+
+        await until(heard)
+
+    async def reached(self, name: str, logical_id: str, status: str) -> None:
+        """Return when a resource of a stack has gone through a status."""
+
+        async def there() -> bool:
+            return status in await self.statuses(name, logical_id)
+
+        await until(there)
+
+    async def forgotten(self) -> None:
+        """Return when no stack is listed any more."""
+
+        async def none() -> bool:
+            return not (await self.list_stacks())["StackSummaries"]
+
+        await until(none)
 
 
 def body(template: Any) -> str:
@@ -271,3 +294,46 @@ ROLE = ResourceType(
     delete=_delete,
 )
 THINGS = (THING, ROLE)
+TWO: Request = {
+    "Resources": {
+        "A": thing(Color="red"),
+        "B": thing(Color={"Fn::GetAtt": ["A", "Color"]}, Labels={"of": {"Ref": "A"}}),
+    },
+    "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["B", "Arn"]}, "Description": "of B"}},
+}
+"""A template of two things, the second of which needs the first."""
+
+
+def run(body: Callable[[Cloud], Awaitable[None]]) -> None:
+    """Run a test on a cloud of its own."""
+
+    async def main() -> None:
+        cloud = Cloud()
+        try:
+            await body(cloud)
+        finally:
+            await cloud.platform.tasks.close()
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Let the loop run until something is so."""
+    for _ in range(10_000):
+        if await condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never happened")
+
+
+def refuse(color: str, text: str = "no such color") -> Callable[[str, Request], Fault | None]:
+    """For `Cloud.refuse`: things of a color are refused."""
+    return lambda operation, request: Fault("ValidationException", text) if request.get("Color") == color else None
+
+
+async def refused(call: Awaitable[Any], code: str = "ValidationError") -> str:
+    """The message of the refusal."""
+    with pytest.raises(Fault) as caught:
+        await call
+    assert caught.value.code == code
+    return caught.value.message

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from freehold.services.cloudformation import sam
-from tests.services.cloudformation.support import ACCOUNT, REGION, Cloud, thing
-from tests.services.cloudformation.test_stacks import refused, run
+from tests.services.cloudformation.support import ACCOUNT, REGION, Cloud, refused, run, thing
 
 
 def test_every_change_of_a_status_is_told_in_its_order() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.services.cloudformation.support import Cloud, Request, thing
-from tests.services.cloudformation.test_stacks import TWO, refused, run
+from tests.services.cloudformation.support import TWO, Cloud, Request, refuse, refused, run, thing
 
 
 def test_a_change_set_creates_a_stack_after_review() -> None:
@@ -135,8 +134,6 @@ def test_errors_of_names_and_kinds() -> None:
 
 def test_on_stack_failure_deletes_the_new_stack() -> None:
     async def body(cloud: Cloud) -> None:
-        from tests.services.cloudformation.test_stacks import refuse
-
         cloud.refuse = refuse("mauve")
         made = await cloud.create_change_set(
             StackName="s",

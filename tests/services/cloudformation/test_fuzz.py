@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from freehold.kit.faults import Fault
-from tests.services.cloudformation.support import Cloud, thing
-from tests.services.cloudformation.test_stacks import run
+from tests.services.cloudformation.support import Cloud, run, thing
 
 TEMPLATE: dict[str, Any] = {
     "AWSTemplateFormatVersion": "2010-09-09",

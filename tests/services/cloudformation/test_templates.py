@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.cloudformation.support import Cloud, Request, thing
-from tests.services.cloudformation.test_stacks import TWO, refuse, refused, run
+from tests.services.cloudformation.support import TWO, Cloud, Request, refuse, refused, run, thing
 
 
 @pytest.mark.parametrize(
