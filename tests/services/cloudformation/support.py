@@ -302,6 +302,11 @@ TWO: Request = {
     "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["B", "Arn"]}, "Description": "of B"}},
 }
 """A template of two things, the second of which needs the first."""
+SERVERLESS: Request = {
+    "Transform": "AWS::Serverless-2016-10-31",
+    "Resources": {"T": {"Type": "AWS::Serverless::SimpleTable"}, "A": thing(Color="red")},
+}
+"""A template that the serverless transform translates."""
 
 
 def run(body: Callable[[Cloud], Awaitable[None]]) -> None:

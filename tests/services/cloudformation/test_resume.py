@@ -72,7 +72,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
 async def crash_after(cloud: Cloud, commits: int, begin: Any) -> Cloud:
     """Run `begin`, die after a number of commits of the operation it begins, and start again on the same rows."""
     dying = Dying(cloud.store)
-    cloud.platform.store = dying  # type: ignore[assignment]
+    cloud.platform.store = dying
     real, armed = engine(cloud.platform).start, []
 
     def start(*arguments: Any, **options: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_create_is_completed(commits: int) -> None:
         assert stack["StackStatus"] == "CREATE_COMPLETE"
         assert colors(cloud) == [("A", "red"), ("B", "red"), ("C", "x")]
         await cloud.history("s")
-        await cloud.delete_stack(StackName="s")
+        await cloud.delete("s")
         assert cloud.things == {}
         await cloud.platform.tasks.close()
 
@@ -223,7 +223,7 @@ def test_a_thing_of_a_chosen_name_that_was_made_since_is_this_stacks(
         cloud = await crash_after(Cloud(), commits, lambda cloud: cloud.create("s", NAMED))
         assert (await cloud.done("s"))["StackStatus"] == "CREATE_COMPLETE"
         assert cloud.things["mine"]["Color"] == "ours" and len(cloud.things) == 2
-        await cloud.delete_stack(StackName="s")
+        await cloud.delete("s")
         assert cloud.things == {}
         await cloud.platform.tasks.close()
 
