@@ -206,11 +206,16 @@ class Members:
 
         await self._store.transact(body)
 
-    async def leave(self) -> None:
-        """Remove this node's row: others need not wait to see that it is gone."""
+    async def leave(self, wake: bytes) -> None:
+        """Remove this node's row, and rouse those who watch `wake`: others need not wait to see that it is gone."""
         key = pack("node", "member", self.id)
+
+        def body(tx: Tx) -> None:
+            tx.delete(key)
+            tx.wake(wake)
+
         if self._joined:
-            await self._store.transact(lambda tx: tx.delete(key))
+            await self._store.transact(body)
             self._joined = False
 
     def describe(self) -> list[dict[str, object]]:

@@ -104,7 +104,7 @@ class Duties:
         if self._started and not self.members.alone:
             try:
                 async with self._turning:  # a beat after it would bring the row back
-                    await self.members.leave()
+                    await self.members.leave(WAKE)
             except StoreError as problem:
                 log.warning("this node could not say that it leaves: %s", problem)
 
