@@ -11,6 +11,9 @@ from freehold.work.duties import Duties
 from freehold.work.members import BEAT_S, Members
 from freehold.work.tasks import Tasks
 
+NAMES = tuple(f"mapping:{n}" for n in range(60))
+"""Duties, so many that every node of a few has its share."""
+
 
 class HandClock(ManualClock):
     """Monotonic time by hand, too."""
