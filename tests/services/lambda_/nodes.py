@@ -115,8 +115,11 @@ def on(count: int, body: Callable[[Cluster], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 5.0) -> None:
     """Return when it holds. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while True:
+            holds = condition()
+            if await holds if isinstance(holds, Awaitable) else holds:
+                return
             await asyncio.sleep(0.002)

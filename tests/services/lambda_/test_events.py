@@ -15,6 +15,7 @@ from freehold.services.lambda_.asynchronous import events
 from freehold.services.lambda_.asynchronous.lanes import Lane
 from freehold.store.base import Tx
 from tests.services.lambda_.helpers import run
+from tests.services.lambda_.nodes import until
 from tests.services.lambda_.support import ACCOUNT, REGION, World
 
 
@@ -285,8 +286,7 @@ def test_a_crash_runs_events_again_and_loses_none() -> None:
         world.runtime.body = hang
         await world.create()
         await invoke(world)
-        await asyncio.sleep(0.01)
-        assert len(world.runtime.seen) == 1
+        await until(lambda: len(world.runtime.seen) == 1)
         await world.restart_lanes()
         world.runtime.body = fail
         await world.settle()

@@ -3,6 +3,7 @@ are recorded."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -187,6 +188,18 @@ class Pipes(House):
 
     async def settle(self) -> None:
         await self.advance(0)
+
+    async def invoked(self, count: int) -> None:
+        """Return when functions have been invoked so often, whether or not they answered."""
+        await self.until(lambda: len(self.ports.invoked) >= count)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let the loop run until something is so."""
+        for _ in range(10_000):
+            if condition():
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("it never happened")
 
     def bodies(self, arn: str = TARGET) -> list[str]:
         return [message.body for message in self.ports.queues[arn]]

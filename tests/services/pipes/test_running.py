@@ -137,15 +137,13 @@ async def test_a_slow_pipe_delays_no_other(house: Pipes) -> None:
     house.ports.handler = slow
     await house.create("slow", FUNCTION)
     await house.create("quick", TARGET, OTHER, TargetParameters=BODY)
-    for number in range(CONCURRENCY + 3):
+    for number in range(CONCURRENCY):
         await house.send(str(number))
-        await asyncio.sleep(0.01)
+        await house.invoked(number + 1)
+    await house.send(*[f"more {number}" for number in range(3)])
     await house.send("x", arn=OTHER)
-    for _ in range(200):
-        await asyncio.sleep(0.005)
-        if house.bodies():
-            break
-    assert house.bodies() == ["x"] and len(house.ports.invoked) <= CONCURRENCY
+    await house.until(lambda: house.bodies() == ["x"])
+    assert len(house.ports.invoked) == CONCURRENCY
     go.set()
     await house.settle()
     assert house.bodies(SOURCE) == []
@@ -161,10 +159,10 @@ async def test_a_stop_finishes_what_was_taken(house: Pipes) -> None:
     house.ports.handler = slow
     await house.create(target=FUNCTION)
     await house.send("a")
-    while not house.ports.invoked:
-        await asyncio.sleep(0.001)
+    await house.invoked(1)
     assert (await house("StopPipe", Name="p"))["CurrentState"] == "STOPPING"
-    await asyncio.sleep(0.02)
+    for _ in range(200):
+        await asyncio.sleep(0)
     assert (await house("DescribePipe", Name="p"))["CurrentState"] == "STOPPING"
     go.set()
     await house.settle()
@@ -201,8 +199,11 @@ async def test_a_server_that_died_goes_on(house: Pipes) -> None:
 async def test_an_idle_pipe_looks_at_nothing(house: Pipes) -> None:
     await house.create()
     looked = house.ports.looked
-    await asyncio.sleep(0.1)
+    for _ in range(200):
+        await asyncio.sleep(0)
     assert house.ports.looked == looked
+    await house.send("a")
+    await house.until(lambda: house.ports.looked > looked)
 
 
 @scenario
