@@ -15,16 +15,12 @@ from botocore.exceptions import ClientError
 
 from freehold.services.lambda_.asynchronous import events
 from freehold.testing import Freehold
-from tests import postgres_server
-from tests.aws.test_cluster import Nodes, eventually, nodes
+from tests.aws.nodes import Nodes, needs_postgresql, nodes
+from tests.aws.waiting import eventually
 
 __all__ = ["nodes"]
 
-pytest.importorskip("psycopg")
-
-pytestmark = pytest.mark.skipif(
-    postgres_server.binaries() is None, reason="no PostgreSQL: install Debian's postgresql package"
-)
+pytestmark = needs_postgresql
 
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"

@@ -12,14 +12,11 @@ import pytest
 from freehold.testing import Freehold, StartError
 from freehold.work.format import FORMAT
 from tests import postgres_server
-from tests.aws.test_cluster import at, bodies, eventually, queue
+from tests.aws.nodes import at, bodies, needs_postgresql, queue
+from tests.aws.waiting import eventually
 from tests.versions import Another
 
-psycopg = pytest.importorskip("psycopg")
-
-pytestmark = pytest.mark.skipif(
-    postgres_server.binaries() is None, reason="no PostgreSQL: install Debian's postgresql package"
-)
+pytestmark = needs_postgresql
 
 
 @pytest.fixture(scope="module")
