@@ -17,7 +17,6 @@ from freehold.ports.call import Call
 from freehold.ports.events import Event
 from freehold.ports.identity import Principal, Source
 from freehold.ports.platform import Platform, Settings
-from freehold.ports.resources import ANY, BOOLEAN, INTEGER, STRING, Choice, Map, Physical, ResourceContext, ResourceType
 from freehold.ports.topics import Note
 from freehold.services.cloudformation import change_sets, listing, stacks, templates
 from freehold.services.cloudformation.engine import engine
@@ -26,12 +25,12 @@ from freehold.services.cloudformation.state import Keys
 from freehold.store.base import ReadTx, Tx
 from freehold.work.tasks import Tasks
 from freehold.work.timers import Timers
+from tests.services.cloudformation.things import THINGS, Request, thing
 from tests.support import memory_store
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 PRINCIPAL = Principal(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
 HANDLERS = (stacks, change_sets, listing, templates)
-Request = dict[str, Any]
 
 
 class Topics:
@@ -232,68 +231,6 @@ def body(template: Any) -> str:
     return template if isinstance(template, str) else json.dumps(template)
 
 
-def thing(**properties: Any) -> Request:
-    """A resource of the type Test::Thing."""
-    return {"Type": "Test::Thing", "Properties": properties}
-
-
-async def _create(ctx: ResourceContext, properties: Request) -> Physical:
-    name = properties.get("Name") or ctx.name(40)
-    await ctx.call("things", "CreateThing", **{**properties, "Name": name}, StackTags=dict(ctx.tags))
-    return _physical(name, properties)
-
-
-async def _update(ctx: ResourceContext, physical: Physical, old: Request, new: Request) -> Physical:
-    await ctx.call("things", "UpdateThing", **{**new, "Name": physical.id})
-    return _physical(physical.id, new)
-
-
-async def _delete(ctx: ResourceContext, physical: Physical, properties: Request) -> None:
-    await ctx.call("things", "DeleteThing", Name=physical.id)
-
-
-def _physical(name: str, properties: Request) -> Physical:
-    return Physical(name, {"Arn": f"arn:thing:{name}", "Color": properties.get("Color", "none")})
-
-
-PROPERTIES = {
-    "Name": STRING,
-    "Color": STRING,
-    "Size": INTEGER,
-    "Flag": BOOLEAN,
-    "Shape": STRING,
-    "Kind": Choice(("round", "square")),
-    "Labels": Map(STRING),
-    "Items": [{"Key": STRING, "Value": STRING}],
-    "Nested": {"Deep": STRING, "Fixed": STRING},
-    "Document": ANY,
-    "Tags": [{"Key": STRING, "Value": STRING}],
-}
-
-
-def _check(properties: Request) -> None:
-    if properties.get("Color") == "invisible":
-        raise Fault("ValidationException", "no thing is invisible")
-
-
-THING = ResourceType(
-    name="Test::Thing",
-    properties=PROPERTIES,
-    replace=frozenset({"Name", "Shape", "Nested.Fixed"}),
-    attributes=frozenset({"Arn", "Color"}),
-    check=_check,
-    create=_create,
-    update=_update,
-    delete=_delete,
-)
-ROLE = ResourceType(
-    name="AWS::IAM::Role",
-    properties={"RoleName": STRING},
-    attributes=frozenset({"Arn"}),
-    create=_create,
-    delete=_delete,
-)
-THINGS = (THING, ROLE)
 TWO: Request = {
     "Resources": {
         "A": thing(Color="red"),

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from freehold.services.cloudformation import sam
-from tests.services.cloudformation.support import ACCOUNT, REGION, Cloud, refused, run, thing
+from tests.services.cloudformation.support import ACCOUNT, REGION, Cloud, refused, run
+from tests.services.cloudformation.things import thing
 
 
 def test_every_change_of_a_status_is_told_in_its_order() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.services.cloudformation.support import TWO, Cloud, Request, refuse, refused, run, thing
+from tests.services.cloudformation.support import TWO, Cloud, refuse, refused, run
+from tests.services.cloudformation.things import Request, thing
 
 
 def test_a_change_set_creates_a_stack_after_review() -> None:

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from freehold.kit.faults import Fault
-from tests.services.cloudformation.support import TWO, Cloud, Request, refuse, refused, run, thing
+from tests.services.cloudformation.support import TWO, Cloud, refuse, refused, run
+from tests.services.cloudformation.things import Request, thing
 
 
 def test_a_stack_is_created_in_the_order_of_its_dependencies_with_the_events_of_aws() -> None:

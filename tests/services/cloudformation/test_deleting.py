@@ -6,7 +6,8 @@ import asyncio
 
 from freehold.kit.faults import Fault
 from freehold.services.cloudformation import retention
-from tests.services.cloudformation.support import TWO, Cloud, refuse, refused, run, thing
+from tests.services.cloudformation.support import TWO, Cloud, refuse, refused, run
+from tests.services.cloudformation.things import thing
 
 
 def test_a_stack_is_deleted_in_the_reverse_order() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.services.cloudformation.support import Cloud, Request, refused, run, thing
+from tests.services.cloudformation.support import Cloud, refused, run
+from tests.services.cloudformation.things import Request, thing
 
 
 def test_exports_are_imported_and_protected() -> None:

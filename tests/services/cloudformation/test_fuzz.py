@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from freehold.kit.faults import Fault
-from tests.services.cloudformation.support import Cloud, run, thing
+from tests.services.cloudformation.support import Cloud, run
+from tests.services.cloudformation.things import thing
 
 TEMPLATE: dict[str, Any] = {
     "AWSTemplateFormatVersion": "2010-09-09",

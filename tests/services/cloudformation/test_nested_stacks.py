@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.services.cloudformation.support import Cloud, Request, refuse, run, thing
+from tests.services.cloudformation.support import Cloud, refuse, run
+from tests.services.cloudformation.things import Request, thing
 
 
 def test_nested_stacks() -> None:

@@ -22,8 +22,9 @@ from freehold.services.iam import service as iam
 from freehold.work.meters import Meters
 from freehold.work.outbox import Outbox
 from freehold.work.traces import Traces
-from tests.services.cloudformation.support import ACCOUNT, PRINCIPAL, REGION, Cloud, Request
+from tests.services.cloudformation.support import ACCOUNT, PRINCIPAL, REGION, Cloud
 from tests.services.cloudformation.test_resume import Dying
+from tests.services.cloudformation.things import Request
 
 MANIFESTS = (*apigateway.MANIFESTS, events.MANIFEST, *iam.MANIFESTS)
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.services.cloudformation.support import Cloud, Request, refused, run, thing
+from tests.services.cloudformation.support import Cloud, refused, run
+from tests.services.cloudformation.things import Request, thing
 
 
 @pytest.mark.parametrize(

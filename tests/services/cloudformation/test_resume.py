@@ -12,7 +12,8 @@ from freehold.kit.faults import Fault
 from freehold.ports.resources import Physical
 from freehold.services.cloudformation import context, made
 from freehold.services.cloudformation.engine import engine
-from tests.services.cloudformation.support import Cloud, Request, thing
+from tests.services.cloudformation.support import Cloud
+from tests.services.cloudformation.things import Request, thing
 
 
 class Crash(BaseException):

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.services.cloudformation.support import SERVERLESS, TWO, Cloud, Request, refused, run, thing
+from tests.services.cloudformation.support import SERVERLESS, TWO, Cloud, refused, run
+from tests.services.cloudformation.things import Request, thing
 
 
 def test_capabilities_must_be_acknowledged() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.services.cloudformation.support import SERVERLESS, TWO, Cloud, refused, run, thing
+from tests.services.cloudformation.support import SERVERLESS, TWO, Cloud, refused, run
+from tests.services.cloudformation.things import thing
 
 
 def test_transforms_include_loop_and_unknown() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from freehold.kit.faults import Fault
-from tests.services.cloudformation.support import TWO, Cloud, Request, refuse, refused, run, thing
+from tests.services.cloudformation.support import TWO, Cloud, refuse, refused, run
+from tests.services.cloudformation.things import Request, thing
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
