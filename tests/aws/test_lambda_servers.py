@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.aws.conftest import Server, needs_isolation, start, stop
-from tests.aws.test_lambda import make
+from tests.aws.functions import make
 
 
 def root(server: Server) -> tuple[str, str]:

@@ -12,9 +12,8 @@ import pytest
 
 from freehold.runtime.host import default_node_modules
 from tests.aws.conftest import Server, isolated, needs_isolation, start, stop
-from tests.aws.test_lambda import call, make, zipped
+from tests.aws.functions import call, executable, make, zipped
 from tests.aws.test_lambda_servers import guarded, root
-from tests.aws.test_robustness import executable
 
 Client = Callable[..., Any]
 

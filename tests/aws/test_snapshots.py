@@ -20,7 +20,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.aws.conftest import STORE, Server, needs_isolation, start, stop
-from tests.aws.test_lambda import call, make
+from tests.aws.functions import call, make
 
 pytestmark = pytest.mark.skipif(bool(STORE), reason="snapshots are of data directories")
 LARGE = b"0123456789abcdef" * 8192

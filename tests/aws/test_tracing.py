@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.aws.conftest import Server
-from tests.aws.test_lambda import call, make
+from tests.aws.functions import call, make
 
 Client = Callable[..., Any]
 SOURCE = "import os\ndef handler(event, context): return {'statusCode': 200, 'body': os.environ['_X_AMZN_TRACE_ID']}"

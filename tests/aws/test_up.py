@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from freehold.testing import Freehold
 from tests.aws.conftest import ROOT, Server, start, stop
-from tests.aws.test_lambda import call, make
+from tests.aws.functions import call, make
 
 ACCOUNT = "000000000000"
 

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from freehold.node.checks import check_directory
 from tests.aws.conftest import STORE, Server, start, stop
-from tests.aws.test_lambda import call, make
+from tests.aws.functions import call, make
 
 ACCOUNT = "000000000000"
 LARGE = b"0123456789abcdef" * 8192
