@@ -1,10 +1,13 @@
-"""Random operations on queues agree with the model of what SQS documents (model.py runs more seeds)."""
+"""Random operations on queues agree with the model of what SQS documents.
+
+`python -m tests.services.sqs.model --seeds 5000` tries more of them.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.services.sqs.model import drive
+from tests.services.sqs.model.driving import drive
 
 SEEDS = 320
 AT_ONCE = 40
