@@ -8,18 +8,13 @@ import zipfile
 import pytest
 
 from freehold.node import clock
-from tests.aws.conftest import start, stop
+from tests.aws.manual_clock import manual
+
+__all__ = ["manual"]
 
 FAILS = b"""def handler(event, context):
     raise ValueError("no")
 """
-
-
-@pytest.fixture(scope="module")
-def manual(tmp_path_factory):
-    server = start(tmp_path_factory.mktemp("manual") / "data", "--clock", "manual")
-    yield server
-    stop(server)
 
 
 def now(server):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from freehold.node import clock
-from tests.aws.conftest import Server, start, stop
+from tests.aws.conftest import Server
+from tests.aws.manual_clock import advance, manual, on, queue
+
+__all__ = ["manual", "on"]
 
 Aws = Callable[[str], Any]
 OFF = {"Mode": "OFF"}
@@ -20,32 +21,11 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 QUICK = {"Delay": 0.1, "MaxAttempts": 200}
-_accounts = itertools.count(200_000_000_000)
-
-
-@pytest.fixture(scope="module")
-def manual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("manual") / "data", "--clock", "manual")
-    yield server
-    stop(server)
-
-
-@pytest.fixture
-def on(manual: Server) -> Aws:
-    """Clients of a fresh account on the server whose clock stands."""
-    account = f"{next(_accounts):012d}"
-    return lambda service: manual.client(service, account)
 
 
 def role(on: Aws) -> str:
     arn: str = on("iam").create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     return arn
-
-
-def queue(on: Aws, name: str = "q", **attributes: str) -> tuple[str, str]:
-    """URL and ARN."""
-    url = on("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-    return url, on("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
 def drain(on: Aws, url: str) -> list[Any]:
@@ -57,10 +37,6 @@ def drain(on: Aws, url: str) -> list[Any]:
         if not got.get("Messages"):
             return found
         found += got["Messages"]
-
-
-def advance(server: Server, duration: str) -> None:
-    clock.command(server.url, "advance", duration)
 
 
 def test_a_day_of_a_schedule_arrives_in_a_queue(on: Aws, manual: Server) -> None:
