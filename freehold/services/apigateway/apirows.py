@@ -17,6 +17,7 @@ import msgspec
 from freehold.kit.faults import Fault
 from freehold.kit.tuples import after, pack, span
 from freehold.services.apigateway import index
+from freehold.services.apigateway.room import Room, too_large
 from freehold.store.base import ReadTx, Tx
 from freehold.store.limits import MAX_VALUE
 
@@ -201,9 +202,17 @@ class ApiRows(Generic[Draft, Deployment]):
         else:
             self.put_stage(tx, space, api_id, holder)
 
+    def room(self) -> Room:
+        """What a row holds of one API."""
+        return Room(self._names.full)
+
+    def fit(self, draft: Draft) -> None:
+        """Refuse a draft that is too large, for whoever makes a large one beside the event loop."""
+        self._fitting(draft)
+
     def _fitting(self, value: Draft | Deployment) -> bytes:
         """API Gateway allows 300 resources or routes an API; they fit a row unless their definitions are very large."""
         encoded = _encode(value)
         if len(encoded) > MAX_VALUE:
-            raise Fault(self._names.full, "Maximum size of an API definition has been reached.")
+            raise too_large(self._names.full)
         return encoded

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
+from freehold.kit.ids import ALNUM_LOWER, Ids
 from freehold.rules.nesting import TooDeep, bound_yaml
 
+T = TypeVar("T")
+
 MAX_TEXT = 6 << 20
-"""Bytes of a definition ("Amazon API Gateway quotas": 6 MB for import)."""
+"""Bytes of a definition ("Amazon API Gateway quotas": 6 MB for import), and characters with every YAML alias written out."""
 BESIDE = 32 << 10
-"""Characters from which on a definition is read beside the event loop: YAML takes a millisecond for 2 KB."""
+"""Size from which on a definition is worked on beside the event loop: YAML takes a millisecond for 2 KB."""
 MAX_DEPTH = 200
 MAX_VALUES = 500_000
 """Of values with every YAML alias written out: ten lines of aliases can stand for more than any memory holds."""
@@ -26,9 +30,15 @@ class BadDefinition(ValueError):
     """The text is no definition."""
 
 
-async def read_beside(text: str) -> dict[str, Any]:
-    """`read`, beside the event loop where the text is large."""
-    return await asyncio.to_thread(read, text) if len(text) > BESIDE else read(text)
+async def beside(size: int, work: Callable[[], T]) -> T:
+    """What `work`, which is pure, makes of a definition of `size` bytes: beside the event loop where that takes long."""
+    return await asyncio.to_thread(work) if size > BESIDE else work()
+
+
+def id_maker(source: Ids, length: int) -> Callable[[], str]:
+    """For ids as API Gateway's are, in any thread: a seeded server draws by the task that asks, and threads have none."""
+    own = Ids(int(source.hex(32), 16))
+    return lambda: own.letters(length, ALNUM_LOWER)
 
 
 def read(text: str) -> dict[str, Any]:
@@ -43,7 +53,7 @@ def read(text: str) -> dict[str, Any]:
         raise BadDefinition("neither JSON nor YAML") from None
     if not isinstance(document, dict):
         raise BadDefinition("no object")
-    found: dict[str, Any] = _plain(document, 0, [MAX_VALUES])
+    found: dict[str, Any] = _plain(document, 0, [MAX_VALUES, MAX_TEXT])
     return found
 
 
@@ -61,9 +71,12 @@ def _yaml(text: str) -> Any:
 
 def _plain(value: Any, depth: int, left: list[int]) -> Any:
     left[0] -= 1
-    if left[0] < 0 or depth > MAX_DEPTH:
+    if isinstance(value, str):
+        left[1] -= len(value)
+    if min(left) < 0 or depth > MAX_DEPTH:
         raise BadDefinition(TOO_LARGE)
     if isinstance(value, dict):
+        left[1] -= sum(len(name) for name in value if isinstance(name, str))
         return {_name(name): _plain(inner, depth + 1, left) for name, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner, depth + 1, left) for inner in value]

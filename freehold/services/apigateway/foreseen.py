@@ -15,9 +15,11 @@ from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
 from freehold.ports.call import Call
 from freehold.rules.templates.functions import UNKNOWN
+from freehold.services.apigateway import definitions
 from freehold.services.apigateway.http import integrations as http_integrations
 from freehold.services.apigateway.http import openapi as http
 from freehold.services.apigateway.http.state import Draft
+from freehold.services.apigateway.rest import apis as rest_apis
 from freehold.services.apigateway.rest import integrations
 from freehold.services.apigateway.rest import openapi as rest
 
@@ -66,7 +68,9 @@ def check_rest_api(properties: dict[str, Any]) -> None:
     body = known(properties.get("Body"))
     if isinstance(body, dict):
         nobody = cast(Call, SimpleNamespace(platform=SimpleNamespace(ids=Ids(0), clock=ManualClock())))
-        _foresee(lambda: rest.build(nobody, body))
+        _foresee(
+            lambda: rest.build(body, rest_apis.new_draft(nobody, {}), definitions.id_maker(nobody.platform.ids, 6))
+        )
 
 
 def check_method(properties: dict[str, Any]) -> None:

@@ -15,27 +15,13 @@ from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.rules.http_routes import DEFAULT
 from freehold.services.apigateway import definitions
-from freehold.services.apigateway.http import apis, authorizers, integrations, routes, state
-from freehold.services.apigateway.http.common import Request, bad, draft, edit, new_id, space
+from freehold.services.apigateway.http import apis, authorizers, state
+from freehold.services.apigateway.http.common import Request, bad, draft, edit, space
+from freehold.services.apigateway.http.operations import INTEGRATION_MEMBERS, METHODS, Reader, X
 from freehold.services.apigateway.http.state import Draft, Shape
 from freehold.store.base import Tx
 
-X = "x-amazon-apigateway-"
-METHODS = {name.lower(): name for name in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")}
-METHODS[f"{X}any-method"] = "ANY"
 TOP_LEVEL = {f"{X}cors", f"{X}importexport-version", f"{X}integrations", f"{X}tag-value"}
-INTEGRATION_MEMBERS = {
-    "uri": "IntegrationUri",
-    "httpMethod": "IntegrationMethod",
-    "payloadFormatVersion": "PayloadFormatVersion",
-    "timeoutInMillis": "TimeoutInMillis",
-    "requestParameters": "RequestParameters",
-    "responseParameters": "ResponseParameters",
-    "description": "Description",
-    "integrationSubtype": "IntegrationSubtype",
-    "credentials": "CredentialsArn",
-}
-IGNORED_INTEGRATION = {"type", "connectionType", "responses", "$ref"}
 CORS_MEMBERS = {
     "allowOrigins": "AllowOrigins",
     "allowMethods": "AllowMethods",
@@ -46,10 +32,10 @@ CORS_MEMBERS = {
 }
 
 
-async def parse(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, Any]:
     """An OpenAPI 3 document in JSON or YAML. Raises BadRequestException."""
     try:
-        document = await definitions.read_beside(text)
+        document = definitions.read(text)
     except definitions.BadDefinition:
         raise bad("Unable to parse API definition because of a malformed definition") from None
     if not str(document.get("openapi", "")).startswith("3.0"):
@@ -58,12 +44,13 @@ async def parse(text: str) -> dict[str, Any]:
 
 
 def build(document: dict[str, Any], fresh: Draft, make_id: Callable[[], str]) -> None:
-    """Fill a draft from a document: authorizers, integrations, routes, CORS. Raises BadRequestException, NotImplemented."""
+    """Fill a new draft from a document: authorizers, integrations, routes, CORS. Raises BadRequestException,
+    ConflictException, NotImplemented."""
     for name in document:
         if name.startswith(X) and name not in TOP_LEVEL:
             raise not_implemented(f"{name} in the OpenAPI definition of an HTTP API")
     info = document.get("info") or {}
-    fresh.api.setdefault("Name", info.get("title", ""))
+    fresh.api["Name"] = info.get("title", "")
     for member, key in (("version", "Version"), ("description", "Description")):
         if member in info:
             fresh.api[key] = str(info[member])
@@ -73,12 +60,11 @@ def build(document: dict[str, Any], fresh: Draft, make_id: Callable[[], str]) ->
     if cors is not None:
         fresh.api["CorsConfiguration"] = _cors(cors)
         apis.check_cors(fresh.api["CorsConfiguration"])
-    fresh.routes, fresh.integrations, fresh.authorizers = {}, {}, {}
-    schemes = _schemes(document, fresh, make_id)
+    reader = Reader(document, fresh, _schemes(document, fresh, make_id), make_id)
     for path, item in (document.get("paths") or {}).items():
         for method, operation in item.items():
             if method in METHODS:
-                _operation(document, fresh, schemes, path, METHODS[method], operation or {}, make_id)
+                reader.route(path, METHODS[method], operation or {})
             elif method.startswith("x-"):
                 raise not_implemented(f"{method} in the path {path} of an HTTP API's definition")
 
@@ -136,86 +122,28 @@ def _authorizer(name: str, settings: dict[str, Any]) -> Shape:
     return shape
 
 
-def _operation(
-    document: dict[str, Any],
-    fresh: Draft,
-    schemes: dict[str, Shape],
-    path: str,
-    method: str,
-    operation: dict[str, Any],
-    make_id: Callable[[], str],
-) -> None:
-    for name in operation:
-        if name.startswith(X) and name != f"{X}integration":
-            raise not_implemented(f"{name} in {method} {path} of an HTTP API's definition")
-    default = path == "/$default" or operation.get("isDefaultRoute")
-    route: Shape = {"RouteId": make_id(), "RouteKey": DEFAULT if default else f"{method} {path}"}
-    if "operationId" in operation:
-        route["OperationName"] = str(operation["operationId"])[:64]
-    section = operation.get(f"{X}integration")
-    if section is not None:
-        integration = _integration(document, section, f"{method} {path}") | {"IntegrationId": make_id()}
-        fresh.integrations[integration["IntegrationId"]] = integration
-        route["Target"] = f"integrations/{integration['IntegrationId']}"
-    _secure(route, operation.get("security", document.get("security", [])), schemes, document)
-    routes.check(fresh, route)
-    fresh.routes[route["RouteId"]] = route
-
-
-def _integration(document: dict[str, Any], section: dict[str, Any], where: str) -> Shape:
-    if "$ref" in section:
-        name = str(section["$ref"]).rpartition("/")[2]
-        shared = (document.get("components") or {}).get(f"{X}integrations") or {}
-        if name not in shared:
-            raise bad(f"Unable to resolve the integration {section['$ref']} of {where}")
-        section = shared[name]
-    kind = str(section.get("type", "")).upper()
-    shape: Shape = {"IntegrationType": kind, "ConnectionType": section.get("connectionType", "INTERNET")}
-    for name, value in section.items():
-        if name in INTEGRATION_MEMBERS:
-            shape[INTEGRATION_MEMBERS[name]] = value
-        elif name not in IGNORED_INTEGRATION:
-            raise not_implemented(f"{name} of {X}integration in {where} of an HTTP API's definition")
-    shape["PayloadFormatVersion"] = str(shape.get("PayloadFormatVersion", "1.0"))
-    if kind == "HTTP_PROXY":
-        shape["IntegrationMethod"] = str(shape.get("IntegrationMethod", "ANY")).upper()
-    elif "IntegrationSubtype" not in shape:
-        shape.setdefault("IntegrationMethod", "POST")
-    integrations.check(shape)
-    return shape
-
-
-def _secure(route: Shape, security: list[dict[str, Any]], schemes: dict[str, Shape], document: dict[str, Any]) -> None:
-    for requirement in security or []:
-        for name, scopes in requirement.items():
-            if name == "NONE":
-                # SAM's word for a route that its API's default authorizer does not guard.
-                return
-            if name not in schemes:
-                declared = (document.get("components") or {}).get("securitySchemes", {}).get(name, {})
-                if str(declared.get(f"{X}authtype", "")).lower() == "awssigv4":
-                    route["AuthorizationType"] = "AWS_IAM"
-                    return
-                raise bad(f"The security scheme {name} of {route['RouteKey']} has no {X}authorizer")
-            authorizer = schemes[name]
-            route["AuthorizerId"] = authorizer["AuthorizerId"]
-            route["AuthorizationType"] = "JWT" if authorizer["AuthorizerType"] == "JWT" else "CUSTOM"
-            if scopes:
-                route["AuthorizationScopes"] = list(scopes)
-            return
-
-
 def _refuse(request: Request, operation: str) -> None:
     if request.get("Basepath", "ignore") != "ignore":
         raise not_implemented(f"Basepath of apigatewayv2:{operation}")
 
 
+async def _read(call: Call, request: Request) -> Draft:
+    """What a request's definition describes: of the API itself, what it says and no more."""
+    text, make_id = request["Body"], definitions.id_maker(call.platform.ids, 7)
+
+    def work() -> Draft:
+        fresh = Draft({})
+        build(parse(text), fresh, make_id)
+        state.ROWS.fit(fresh)
+        return fresh
+
+    return await definitions.beside(len(text), work)
+
+
 async def import_api(call: Call, request: Request) -> Shape:
     _refuse(request, "ImportApi")
-    fresh = apis.new_draft(call, {})
-    fresh.api.pop("Name", None)
-    build(await parse(request["Body"]), fresh, lambda: new_id(call))
-    where = space(call)
+    fresh, where = await _read(call, request), space(call)
+    fresh.api = apis.new_draft(call, fresh.api).api
 
     def body(tx: Tx) -> Shape:
         state.create(tx, where, fresh)
@@ -226,15 +154,12 @@ async def import_api(call: Call, request: Request) -> Shape:
 
 async def reimport_api(call: Call, request: Request) -> Shape:
     _refuse(request, "ReimportApi")
-    document = await parse(request["Body"])
-    # Ids are chosen here: the change below may run twice.
-    pool = [new_id(call) for _ in range(2_000)]
+    fresh = await _read(call, request)
 
     def change(old: Draft) -> Shape:
-        unused = iter(pool)
-        old.api.pop("Name", None)
         old.api.pop("CorsConfiguration", None)
-        build(document, old, lambda: next(unused))
+        old.api |= fresh.api
+        old.routes, old.integrations, old.authorizers = fresh.routes, fresh.integrations, fresh.authorizers
         return apis.described(call, old)
 
     return await edit(call, request["ApiId"], change)

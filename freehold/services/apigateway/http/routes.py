@@ -36,7 +36,17 @@ def check(draft: Draft, route: Shape) -> None:
     check_key(route["RouteKey"])
     for other in draft.routes.values():
         if other["RouteKey"] == route["RouteKey"] and other["RouteId"] != route["RouteId"]:
-            raise Fault("ConflictException", f"Route with key {route['RouteKey']} already exists for this API")
+            raise taken(route["RouteKey"])
+    check_ties(draft, route)
+
+
+def taken(key: str) -> Fault:
+    """Another route has this key."""
+    return Fault("ConflictException", f"Route with key {key} already exists for this API")
+
+
+def check_ties(draft: Draft, route: Shape) -> None:
+    """Refuse a route whose target or authorizer is not there."""
     target = route.get("Target")
     if target is not None:
         kind, _, identifier = target.partition("/")

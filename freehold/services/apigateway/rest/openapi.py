@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.services.apigateway import definitions
 from freehold.services.apigateway.rest import apis, authorizers, gateway_responses, models, state, tree
-from freehold.services.apigateway.rest.common import Request, bad, edit, new_id, space
+from freehold.services.apigateway.rest.common import Request, bad, edit, space
 from freehold.services.apigateway.rest.operations import METHODS, Reader, X
 from freehold.services.apigateway.rest.state import Draft, Shape
 from freehold.store.base import Tx
@@ -32,10 +32,13 @@ TOP_LEVEL = {
 MERGE, OVERWRITE = "merge", "overwrite"
 
 
-async def parse(body: bytes) -> dict[str, Any]:
+MakeId = Callable[[], str]
+
+
+def parse(body: bytes) -> dict[str, Any]:
     """A definition in JSON or YAML. Raises BadRequestException."""
     try:
-        document = await definitions.read_beside(body.decode())
+        document = definitions.read(body.decode())
     except (UnicodeDecodeError, definitions.BadDefinition) as problem:
         raise bad(f"Invalid OpenAPI input: the definition is {problem}") from None
     if str(document.get("swagger")) != "2.0" and not str(document.get("openapi", "")).startswith("3.0"):
@@ -43,12 +46,12 @@ async def parse(body: bytes) -> dict[str, Any]:
     return document
 
 
-def build(call: Call, document: dict[str, Any]) -> Draft:
-    """The draft that a document describes. Raises BadRequestException, NotImplemented."""
+def build(document: dict[str, Any], fresh: Draft, make_id: MakeId) -> None:
+    """Fill a new draft from a document. Raises BadRequestException, LimitExceededException, NotImplemented."""
     for name in document:
         if name.startswith(X) and name not in TOP_LEVEL:
             raise not_implemented(f"{name} in the definition of a REST API")
-    fresh = apis.new_draft(call, _api(document))
+    fresh.api |= _api(document)
     for kind, response in (document.get(f"{X}gateway-responses") or {}).items():
         shape = {"responseType": kind} | {
             key: value for key, value in (response or {}).items() if key in ("responseParameters", "responseTemplates")
@@ -57,20 +60,19 @@ def build(call: Call, document: dict[str, Any]) -> Draft:
             shape["statusCode"] = str(response["statusCode"])
         gateway_responses.check(shape)
         fresh.gateway_responses[kind] = shape
-    _models(call, document, fresh)
-    _schemes(call, document, fresh)
+    _models(document, fresh, make_id)
+    _schemes(document, fresh, make_id)
     reader = Reader(document, fresh)
     for path, item in (document.get("paths") or {}).items():
         if not str(path).startswith("/"):
             raise bad(f"Invalid path specified: {path}")
-        resource = _resource(call, fresh, str(path))
+        resource = _resource(fresh, str(path), make_id)
         for key, operation in (item or {}).items():
             if key in METHODS:
                 reader.method(resource, METHODS[key], operation or {}, (item or {}).get("parameters") or [])
             elif key.startswith(X):
                 raise not_implemented(f"{key} in the path {path} of a REST API's definition")
     apis.check(fresh.api)
-    return fresh
 
 
 def _api(document: dict[str, Any]) -> Shape:
@@ -94,14 +96,14 @@ def _api(document: dict[str, Any]) -> Shape:
     return api
 
 
-def _models(call: Call, document: dict[str, Any], fresh: Draft) -> None:
+def _models(document: dict[str, Any], fresh: Draft, make_id: MakeId) -> None:
     schemas = document.get("definitions") or (document.get("components") or {}).get("schemas") or {}
     for name, schema in schemas.items():
         text = orjson.dumps(schema).decode()
-        fresh.models[name] = models.new_model(str(name), "application/json", text, new_id(call))
+        fresh.models[name] = models.new_model(str(name), "application/json", text, make_id())
 
 
-def _schemes(call: Call, document: dict[str, Any], fresh: Draft) -> None:
+def _schemes(document: dict[str, Any], fresh: Draft, make_id: MakeId) -> None:
     """Security schemes that carry an authorizer become one."""
     schemes = document.get("securityDefinitions") or (document.get("components") or {}).get("securitySchemes") or {}
     for name, scheme in schemes.items():
@@ -109,7 +111,7 @@ def _schemes(call: Call, document: dict[str, Any], fresh: Draft) -> None:
         if settings is None:
             continue
         kind = str(settings.get("type", "")).upper()
-        authorizer: Shape = {"id": new_id(call), "name": name, "type": kind}
+        authorizer: Shape = {"id": make_id(), "name": name, "type": kind}
         authorizer["authType"] = scheme.get(f"{X}authtype", "custom")
         for member in (
             "authorizerCredentials",
@@ -127,13 +129,13 @@ def _schemes(call: Call, document: dict[str, Any], fresh: Draft) -> None:
         fresh.authorizers[authorizer["id"]] = authorizer
 
 
-def _resource(call: Call, fresh: Draft, path: str) -> Shape:
+def _resource(fresh: Draft, path: str, make_id: MakeId) -> Shape:
     """The resource at a path, made with what is above it."""
     by_path = {resource["path"]: resource for resource in fresh.resources.values()}
     resource: Shape = by_path["/"]
     for part in path.strip("/").split("/") if path.strip("/") else []:
         below = f"{resource['path'].rstrip('/')}/{part}"
-        resource = by_path.get(below) or tree.add(fresh, resource["id"], part, new_id(call))
+        resource = by_path.get(below) or tree.add(fresh, resource["id"], part, make_id())
     return resource
 
 
@@ -152,10 +154,24 @@ def _check_parameters(request: Request, document: dict[str, Any], operation: str
     return changed
 
 
+async def _read(call: Call, request: Request, operation: str) -> tuple[Draft, Shape]:
+    """The draft that a request's definition describes, and what the request says of the API itself."""
+    body = await _bytes(request["body"])
+    fresh, make_id = apis.new_draft(call, {}), definitions.id_maker(call.platform.ids, 6)
+
+    def work() -> tuple[Draft, Shape]:
+        document = parse(body)
+        build(document, fresh, make_id)
+        given = _api(document) | _check_parameters(request, document, operation)
+        state.ROWS.fit(fresh)
+        return fresh, given
+
+    return await definitions.beside(len(body), work)
+
+
 async def import_rest_api(call: Call, request: Request) -> Shape:
-    document = await parse(await _bytes(request["body"]))
-    fresh = build(call, document)
-    fresh.api |= _check_parameters(request, document, "ImportRestApi")
+    fresh, given = await _read(call, request, "ImportRestApi")
+    fresh.api |= given
     where = space(call)
 
     def body(tx: Tx) -> Shape:
@@ -170,13 +186,11 @@ async def _bytes(body: Any) -> bytes:
 
 
 async def put_rest_api(call: Call, request: Request) -> Shape:
-    document = await parse(await _bytes(request["body"]))
-    built = build(call, document)
-    given = _api(document) | _check_parameters(request, document, "PutRestApi")
+    built, given = await _read(call, request, "PutRestApi")
     mode = request.get("mode", MERGE)
 
     def change(draft: Draft) -> Shape:
-        fresh = _renamed(draft, copy.deepcopy(built))
+        fresh = _renamed(draft, built)
         draft.api.update(given)
         if mode == OVERWRITE:
             for member in ("description", "version", "binaryMediaTypes", "policy"):
@@ -191,26 +205,35 @@ async def put_rest_api(call: Call, request: Request) -> Shape:
     return await edit(call, request, change)
 
 
-def _renamed(old: Draft, fresh: Draft) -> Draft:
-    """Resources and authorizers that were there keep their ids: by path, by name."""
-    ids = {r["path"]: r["id"] for r in old.resources.values()}
-    names = {fresh_one["id"]: ids.get(fresh_one["path"], fresh_one["id"]) for fresh_one in fresh.resources.values()}
-    known = {a["name"]: a["id"] for a in old.authorizers.values()}
-    authorizer_names = {a["id"]: known.get(a["name"], a["id"]) for a in fresh.authorizers.values()}
-    for resource in fresh.resources.values():
-        resource["id"] = names[resource["id"]]
-        if "parentId" in resource:
-            resource["parentId"] = names[resource["parentId"]]
-        for method in resource["resourceMethods"].values():
-            if "authorizerId" in method:
-                method["authorizerId"] = authorizer_names[method["authorizerId"]]
-            if "methodIntegration" in method:
-                method["methodIntegration"]["cacheNamespace"] = resource["id"]
-    for authorizer in fresh.authorizers.values():
-        authorizer["id"] = authorizer_names[authorizer["id"]]
-    fresh.resources = {resource["id"]: resource for resource in fresh.resources.values()}
-    fresh.authorizers = {authorizer["id"]: authorizer for authorizer in fresh.authorizers.values()}
-    return fresh
+def _renamed(old: Draft, built: Draft) -> Draft:
+    """What was built, its resources and authorizers under the ids that those of the same path or name have already.
+
+    `built` stays as it is, since a body runs more than once; only what holds an id is copied, since it can be large.
+    """
+    paths = {resource["path"]: resource["id"] for resource in old.resources.values()}
+    ids = {resource["id"]: paths.get(resource["path"], resource["id"]) for resource in built.resources.values()}
+    named = {authorizer["name"]: authorizer["id"] for authorizer in old.authorizers.values()}
+    authorizer_ids = {one["id"]: named.get(one["name"]) or one["id"] for one in built.authorizers.values()}
+    resources = {}
+    for resource in built.resources.values():
+        moved = resource | {key: ids[resource[key]] for key in ("id", "parentId") if key in resource}
+        moved["resourceMethods"] = {
+            name: _renamed_method(method, moved["id"], authorizer_ids)
+            for name, method in resource["resourceMethods"].items()
+        }
+        resources[moved["id"]] = moved
+    authorizers = [one | {"id": authorizer_ids[one["id"]]} for one in built.authorizers.values()]
+    by_id = {authorizer["id"]: authorizer for authorizer in authorizers}
+    return Draft(built.api, resources, by_id, built.gateway_responses, built.models)
+
+
+def _renamed_method(method: Shape, resource_id: str, authorizer_ids: dict[str, str]) -> Shape:
+    changed: Shape = {}
+    if "authorizerId" in method:
+        changed["authorizerId"] = authorizer_ids[method["authorizerId"]]
+    if "methodIntegration" in method:
+        changed["methodIntegration"] = method["methodIntegration"] | {"cacheNamespace": resource_id}
+    return method | changed
 
 
 def _merge(draft: Draft, fresh: Draft) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from freehold.kit.faults import not_implemented
 from freehold.services.apigateway.rest import integrations, methods
 from freehold.services.apigateway.rest.common import bad
-from freehold.services.apigateway.rest.state import Draft, Shape
+from freehold.services.apigateway.rest.state import ROWS, Draft, Shape
 
 X = "x-amazon-apigateway-"
 METHODS = {name.lower(): name for name in methods.NAMES if name != "ANY"}
@@ -35,6 +35,7 @@ class Reader:
     def __init__(self, document: dict[str, Any], draft: Draft) -> None:
         self._document = document
         self._draft = draft
+        self._room = ROWS.room()
         self._schemes: dict[str, dict[str, Any]] = (
             document.get("securityDefinitions") or (document.get("components") or {}).get("securitySchemes") or {}
         )
@@ -59,6 +60,7 @@ class Reader:
         section = operation.get(f"{X}integration")
         if section is not None:
             method["methodIntegration"] = self._integration(resource, section, where)
+        self._room.take(method)
         resource["resourceMethods"][name] = method
 
     def _secure(self, method: Shape, operation: dict[str, Any], where: str) -> None:
