@@ -41,6 +41,16 @@ def id_maker(source: Ids, length: int) -> Callable[[], str]:
     return lambda: own.letters(length, ALNUM_LOWER)
 
 
+async def write(document: dict[str, Any], *, as_yaml: bool) -> bytes:
+    """The text of a definition. YAML is written beside the event loop: a megabyte takes more than a second."""
+    if not as_yaml:
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    import yaml  # at first use: it is slow to import
+
+    text: str = await asyncio.to_thread(yaml.safe_dump, document, sort_keys=False)
+    return text.encode()
+
+
 def read(text: str) -> dict[str, Any]:
     """The document. Names are strings, dates are text, aliases are written out. Raises BadDefinition."""
     if len(text) > MAX_TEXT or (len(text) > MAX_TEXT // 4 and len(text.encode("utf-8", "replace")) > MAX_TEXT):

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from freehold.kit.faults import Fault
 from freehold.kit.ids import Ids
@@ -71,12 +72,29 @@ async def test_large_definitions_are_read_and_built_beside_the_event_loop(gatewa
 
 
 def _noting(threads: list[str], step: str, function: Any) -> Any:
-    def noted(*arguments: Any) -> Any:
+    def noted(*arguments: Any, **options: Any) -> Any:
         on_the_loop = threading.current_thread() is threading.main_thread()
         threads.append(f"{step} {'on the loop' if on_the_loop else 'beside'}")
-        return function(*arguments)
+        return function(*arguments, **options)
 
     return noted
+
+
+@scenario
+async def test_yaml_is_written_beside_the_event_loop(gateway: Gateway) -> None:
+    """An API of 400 KB held up every other call for 800 ms."""
+    made = await gateway("ImportRestApi", body=text(rest_api("/a")).encode())
+    await gateway("CreateDeployment", restApiId=made["id"], stageName="prod")
+    api = await gateway("ImportApi", **V2, Body=text(http_api(1)))
+    stage = {"restApiId": made["id"], "stageName": "prod", "exportType": "oas30"}
+    threads: list[str] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(yaml, "safe_dump", _noting(threads, "write", yaml.safe_dump))
+        of_rest = await gateway("GetExport", **stage, accepts="application/yaml")
+        of_http = await gateway("ExportApi", **V2, ApiId=api["ApiId"], Specification="OAS30", OutputType="YAML")
+    assert threads == ["write beside"] * 2
+    assert of_rest["contentType"] == "application/yaml" and of_rest["contentDisposition"].endswith('.yaml"')
+    assert definitions.read(of_rest["body"].decode())["paths"] and definitions.read(of_http["body"].decode())["paths"]
 
 
 @scenario

@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from freehold.kit.faults import not_implemented
 from freehold.ports import once
 from freehold.ports.call import Call
 from freehold.rules.http_routes import DEFAULT
 from freehold.services.apigateway import definitions
 from freehold.services.apigateway.http import apis, authorizers, state
-from freehold.services.apigateway.http.common import Request, bad, draft, edit, space
+from freehold.services.apigateway.http.common import Request, bad, edit, space
 from freehold.services.apigateway.http.operations import INTEGRATION_MEMBERS, METHODS, Reader, X
 from freehold.services.apigateway.http.state import Draft, Shape
-from freehold.store.base import Tx
+from freehold.store.base import ReadTx, Tx
 
 TOP_LEVEL = {f"{X}cors", f"{X}importexport-version", f"{X}integrations", f"{X}tag-value"}
 CORS_MEMBERS = {
@@ -168,21 +166,18 @@ async def reimport_api(call: Call, request: Request) -> Shape:
 async def export_api(call: Call, request: Request) -> Shape:
     if request["Specification"] != "OAS30":
         raise bad("Invalid Specification specified: OAS30 is the only one")
-    found = await draft(call, request)
-    if "StageName" in request:
-        where = space(call)
+    where = space(call)
 
-        def body(tx: Tx) -> Draft:
-            stage = state.require_stage(tx, where, request["ApiId"], request["StageName"])
-            return state.find_deployment(tx, where, request["ApiId"], stage.get("DeploymentId", "")).draft
+    def body(tx: ReadTx) -> Draft:
+        found = state.find(tx, where, request["ApiId"])
+        if "StageName" not in request:
+            return found
+        stage = state.require_stage(tx, where, request["ApiId"], request["StageName"])
+        return state.find_deployment(tx, where, request["ApiId"], stage.get("DeploymentId", "")).draft
 
-        found = await call.platform.store.read(body)  # type: ignore[arg-type]
+    found = await call.platform.store.read(body)
     document = exported(found, extensions=request.get("IncludeExtensions", True))
-    if request["OutputType"] == "YAML":
-        import yaml
-
-        return {"body": yaml.safe_dump(document, sort_keys=False).encode()}
-    return {"body": orjson.dumps(document, option=orjson.OPT_INDENT_2)}
+    return {"body": await definitions.write(document, as_yaml=request["OutputType"] == "YAML")}
 
 
 def exported(found: Draft, *, extensions: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import orjson
 
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
+from freehold.services.apigateway import definitions
 from freehold.services.apigateway.rest import state
 from freehold.services.apigateway.rest.common import Request, bad, space
 from freehold.services.apigateway.rest.operations import INTEGRATION, METHODS, PLACES, X
@@ -37,17 +38,12 @@ async def get_export(call: Call, request: Request) -> Shape:
     deployed = await call.platform.store.read(body)
     document = exported(deployed, swagger=kind == "swagger", extensions=extensions)
     accepts = request.get("accepts", "application/json")
-    if "yaml" in accepts:
-        import yaml
-
-        content, data = "application/yaml", yaml.safe_dump(document, sort_keys=False).encode()
-    elif "json" in accepts or "*/*" in accepts:
-        content, data = "application/json", orjson.dumps(document, option=orjson.OPT_INDENT_2)
-    else:
+    if "yaml" not in accepts and "json" not in accepts and "*/*" not in accepts:
         raise Fault("BadRequestException", f"Invalid content type specified: {accepts}")
-    suffix = content.rpartition("/")[2]
+    suffix = "yaml" if "yaml" in accepts else "json"
     name = f'attachment; filename="{kind}_{deployed.api["createdDate"]}.{suffix}"'
-    return {"contentType": content, "contentDisposition": name, "body": data}
+    data = await definitions.write(document, as_yaml=suffix == "yaml")
+    return {"contentType": f"application/{suffix}", "contentDisposition": name, "body": data}
 
 
 def exported(deployed: Draft, *, swagger: bool, extensions: set[str]) -> dict[str, Any]:
