@@ -123,7 +123,7 @@ class Service:
         self.name = name
         self.patch = patch
         self.metadata: Mapping[str, Any] = metadata
-        self.shapes: Mapping[str, Any] = patch.with_media_types(model.get("shapes", _EMPTY))
+        self.shapes: Mapping[str, Any] = patch.with_lengths(patch.with_media_types(model.get("shapes", _EMPTY)))
         self.signing_name = _signing_name(name, metadata)
         self.target_prefix: str | None = metadata.get("targetPrefix")
         self.api_version: str = metadata.get("apiVersion", "")

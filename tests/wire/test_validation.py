@@ -136,6 +136,21 @@ def test_refused(service: str, operation: str, params: dict[str, Any], code: str
     assert (refused.value.code, refused.value.message) == (code, message)
 
 
+def test_lengths_that_only_the_documentation_of_a_shape_tells() -> None:
+    create = wire.load("apigatewayv2").operations["CreateStage"]
+    wire.validate(create, {"ApiId": "a", "StageName": "s" * 128})
+    for name, bound in (("s" * 129, "less than or equal to 128"), ("", "greater than or equal to 1")):
+        with pytest.raises(Fault, match=f"Member must have length {bound}") as refused:
+            wire.validate(create, {"ApiId": "a", "StageName": name})
+        assert refused.value.code == "BadRequestException"
+
+
+def test_every_such_length_is_that_of_a_shape_of_the_model() -> None:
+    service = wire.load("apigatewayv2")
+    named = {name for name in service.shapes if "StringWithLength" in name or name.startswith("UriWithLength")}
+    assert set(service.patch.lengths) == named
+
+
 ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
     ("dynamodb", "PutItem", {"TableName": "orders", "Item": {"a": {"S": ""}}}),
     ("lambda", "Invoke", {"FunctionName": "arn:aws:lambda:us-east-1:000000000000:function:f:live"}),

@@ -206,7 +206,7 @@ def client_context(given: str | None) -> str | None:
             Type="User",
         )
     try:
-        text = base64.b64decode(given, validate=True).decode()
+        text = base64.b64decode(given.encode(), validate=True).decode()
         if isinstance(orjson.loads(text), dict):
             return text
     except (binascii.Error, UnicodeDecodeError, orjson.JSONDecodeError):

@@ -63,6 +63,7 @@ class Patch:
     - `roots`: name of the root element of an operation's result, where it is not the shape's.
     - `bare`: operations whose result is one member, written as the text of the root element itself.
     - `media_types`: Content-Type of a payload by (structure, member), where the model names none.
+    - `lengths`: fewest and most characters by string shape, where only its name and documentation tell them.
     """
 
     protocols: tuple[str, ...] = ()
@@ -80,6 +81,7 @@ class Patch:
     crc32: bool = False
     malformed: str = "SerializationException"
     media_types: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    lengths: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def max_body_of(self, operation: str) -> int:
         """Bytes of body that the operation accepts."""
@@ -95,6 +97,11 @@ class Patch:
             members = {**raw["members"], member: {**raw["members"][member], "mediaType": media_type}}
             changed[structure] = {**raw, "members": members}
         return changed
+
+    def with_lengths(self, shapes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The shapes with the lengths of strings on them."""
+        limited = {name: {**shapes[name], "min": low, "max": high} for name, (low, high) in self.lengths.items()}
+        return {**shapes, **limited} if limited else shapes
 
     def with_query_names(self, shapes: Mapping[str, Any]) -> Mapping[str, Any]:
         """The shapes with the names of the query protocol on them."""

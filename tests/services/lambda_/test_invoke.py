@@ -58,11 +58,12 @@ def test_payloads_must_be_json_within_the_limits() -> None:
             "RequestEntityTooLargeException",
             "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)",
         )
-        await refused(
-            world("Invoke", FunctionName="hello", ClientContext="%%%"),
-            "InvalidRequestContentException",
-            "Client context",
-        )
+        for context in ("%%%", "é" * 40):
+            await refused(
+                world("Invoke", FunctionName="hello", ClientContext=context),
+                "InvalidRequestContentException",
+                "Client context",
+            )
 
     run(body)
 

@@ -43,7 +43,7 @@ def check(stage: Shape) -> None:
             raise not_implemented(f"access logs to {arn.service} (DestinationArn of AccessLogSettings)")
         access_log.compile_format(log["Format"])
     name = stage["StageName"]
-    if name != "$default" and not all(character.isalnum() or character in "-_" for character in name):
+    if name != "$default" and not all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
         raise bad("Stage name only allows a-zA-Z0-9_- or $default")
 
 
