@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from freehold.kit.faults import Fault, not_implemented
-from freehold.kit.numerals import whole
 from freehold.ports.call import Call
 from freehold.services.apigateway import functions
-from freehold.services.apigateway.rest.common import Request, bad, draft, edit, kept, new_id, paged, patches
+from freehold.services.apigateway.rest.common import Patchable, Request, bad, draft, edit, kept, new_id, paged, patches
 from freehold.services.apigateway.rest.state import Draft, Shape, not_found
 
 KEPT = (
@@ -20,6 +19,11 @@ KEPT = (
     "identityValidationExpression",
     "name",
     "type",
+)
+PATCHABLE = Patchable(
+    tuple(f"/{name}" for name in KEPT),
+    numbers=("authorizerResultTtlInSeconds",),
+    needed=("authorizerResultTtlInSeconds", "name", "type"),
 )
 DEFAULT_TTL, MAX_TTL = 300, 3_600
 _SOURCE = re.compile(r"method\.request\.(header|querystring)\.[^ ,]+|(context|stageVariables)\.[^ ,]+")
@@ -89,32 +93,13 @@ async def get_authorizers(call: Call, request: Request) -> Shape:
     return paged(request, list((await draft(call, request)).authorizers.values()))
 
 
-TEXTS = (
-    "authType",
-    "authorizerCredentials",
-    "authorizerUri",
-    "identitySource",
-    "identityValidationExpression",
-    "name",
-    "type",
-)
-
-
 async def update_authorizer(call: Call, request: Request) -> Shape:
     operations = patches(request)
 
     def change(draft: Draft) -> Shape:
         authorizer = _require(draft, request["authorizerId"])
         for patch in operations:
-            if len(patch.path) == 1 and patch.path[0] in TEXTS:
-                if patch.op == "remove":
-                    authorizer.pop(patch.path[0], None)
-                else:
-                    authorizer[patch.path[0]] = patch.value
-            elif patch.path == ("authorizerResultTtlInSeconds",) and (ttl := whole(patch.value)) is not None:
-                authorizer["authorizerResultTtlInSeconds"] = ttl
-            else:
-                raise patch.refused(f"/{name}" for name in (*TEXTS, "authorizerResultTtlInSeconds"))
+            PATCHABLE.apply(authorizer, patch)
         check(authorizer)
         return authorizer
 

@@ -61,6 +61,11 @@ def bad(message: str) -> Fault:
     return Fault("BadRequestException", message)
 
 
+def bad_mapping(name: str) -> Fault:
+    """BadRequestException for a parameter that is mapped from or to nowhere."""
+    return bad(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{name}]")
+
+
 def refuse(operation: str, request: Request, members: Iterable[str]) -> None:
     """Members that Freehold does not act on are refused by name, unless they ask for nothing."""
     for member in members:
@@ -108,6 +113,37 @@ def patches(request: Request) -> list[Patch]:
         segments = tuple(part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
         found.append(Patch(op, segments, operation.get("value", ""), path))
     return found
+
+
+class Patchable(NamedTuple):
+    """What patch operations may change of a shape, listed as refusals list it: `/uri` is a member, a text unless it is
+    among `numbers`; `/requestParameters/{name}` is an entry of a map, a text unless the map is among `truths`. The members
+    of `needed` cannot be removed."""
+
+    paths: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    truths: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+
+    def apply(self, shape: Shape, patch: Patch) -> None:
+        """Raises BadRequestException."""
+        member, *names = patch.path
+        if f"/{member}" in self.paths and not names and not (patch.op == "remove" and member in self.needed):
+            apply_entry(shape, patch, member, self._value(member, patch))
+        elif len(names) == 1 and any(path.startswith(f"/{member}/{{") for path in self.paths):
+            apply_entry(shape.setdefault(member, {}), patch, names[0], self._value(member, patch))
+        else:
+            raise patch.refused(self.paths)
+
+    def _value(self, member: str, patch: Patch) -> str | int | bool:
+        if patch.op == "remove":
+            return patch.value
+        if member in self.truths:
+            return patch.truth
+        number = whole(patch.value) if member in self.numbers else None
+        if number is None and member in self.numbers:
+            raise patch.refused(self.paths)
+        return patch.value if number is None else number
 
 
 def apply_text(shape: Shape, patch: Patch, members: Sequence[str]) -> bool:

@@ -9,7 +9,17 @@ import re
 
 from freehold.kit.faults import Fault
 from freehold.ports.call import Call
-from freehold.services.apigateway.rest.common import Request, bad, draft, edit, kept, paged, patches
+from freehold.services.apigateway.rest.common import (
+    Patchable,
+    Request,
+    bad,
+    bad_mapping,
+    draft,
+    edit,
+    kept,
+    paged,
+    patches,
+)
 from freehold.services.apigateway.rest.state import Draft, Shape
 
 DEFAULT_TEMPLATE = '{"message":$context.error.messageString}'
@@ -36,6 +46,7 @@ STATUS: dict[str, str | None] = {
     "UNSUPPORTED_MEDIA_TYPE": "415",
     "WAF_FILTERED": "403",
 }
+PATCHABLE = Patchable(("/responseParameters/{name}", "/responseTemplates/{type}", "/statusCode"))
 _SOURCE = re.compile(r"'[^']*'|method\.request\.(header|querystring|path)\..+|(context|stageVariables)\..+")
 _TARGET = re.compile(r"gatewayresponse\.header\.[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -49,7 +60,7 @@ def check(response: Shape) -> None:
         raise bad("Invalid status code specified")
     for target, source in response.get("responseParameters", {}).items():
         if not _TARGET.fullmatch(target) or not _SOURCE.fullmatch(source):
-            raise bad(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{target}]")
+            raise bad_mapping(target)
 
 
 def described(draft: Draft, kind: str) -> Shape:
@@ -98,16 +109,7 @@ async def update_gateway_response(call: Call, request: Request) -> Shape:
     def change(draft: Draft) -> Shape:
         response = draft.gateway_responses.setdefault(kind, {"responseType": kind})
         for patch in operations:
-            match patch.path:
-                case ("statusCode",):
-                    response["statusCode"] = patch.value
-                case ("responseParameters" | "responseTemplates" as member, name):
-                    values = response.setdefault(member, {})
-                    values.pop(name, None)
-                    if patch.op != "remove":
-                        values[name] = patch.value
-                case _:
-                    raise patch.refused(("/responseParameters/{name}", "/responseTemplates/{type}", "/statusCode"))
+            PATCHABLE.apply(response, patch)
         check(response)
         return described(draft, kind)
 

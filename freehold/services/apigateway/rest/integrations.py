@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 
-from freehold.kit.faults import Fault, not_implemented
-from freehold.kit.numerals import whole
+from freehold.kit.faults import not_implemented
 from freehold.ports.call import Call
 from freehold.services.apigateway import functions
 from freehold.services.apigateway.rest import methods, mock
-from freehold.services.apigateway.rest.common import Request, bad, draft, edit, kept, patches, refuse
+from freehold.services.apigateway.rest.common import (
+    Patchable,
+    Request,
+    bad,
+    bad_mapping,
+    draft,
+    edit,
+    kept,
+    patches,
+    refuse,
+)
+from freehold.services.apigateway.rest.responses import Responses, check_status, no_response
 from freehold.services.apigateway.rest.state import Draft, Shape, not_found
 
 NOT_DONE = ("connectionId", "cacheKeyParameters", "tlsConfig", "integrationTarget")
@@ -27,6 +37,20 @@ KEPT = (
 PASSTHROUGH = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
 MIN_TIMEOUT, MAX_TIMEOUT = 50, 29_000
 """Milliseconds; the documented default quota (regional APIs may ask AWS for more)."""
+PATCHABLE = Patchable(
+    (
+        "/contentHandling",
+        "/credentials",
+        "/httpMethod",
+        "/passthroughBehavior",
+        "/requestParameters/{name}",
+        "/requestTemplates/{type}",
+        "/timeoutInMillis",
+        "/uri",
+    ),
+    numbers=("timeoutInMillis",),
+    needed=("passthroughBehavior", "timeoutInMillis"),
+)
 _TARGET = re.compile(r"integration\.request\.(header|querystring|path)\..+")
 _SOURCE = re.compile(r"'[^']*'|method\.request\.(header|querystring|path)\..+|(context|stageVariables)\..+")
 _RESPONSE_SOURCE = re.compile(r"'[^']*'|(context|stageVariables)\..+")
@@ -102,13 +126,12 @@ def _check_http(integration: Shape) -> None:
         raise not_implemented("credentials of HTTP integrations of REST APIs")
     for target, source in integration.get("requestParameters", {}).items():
         if not _TARGET.fullmatch(target) or not _SOURCE.fullmatch(source):
-            raise bad(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{target}]")
+            raise bad_mapping(target)
 
 
 def check_response(integration: Shape, response: Shape) -> None:
     """Refuse an integration response that could not be rendered. Proxy integrations have theirs ignored, as on AWS."""
-    if not re.fullmatch(r"[1-5]\d\d", str(response["statusCode"])):
-        raise bad("Invalid Response status code specified")
+    check_status(response)
     if integration["type"] != "MOCK":
         return
     if response.get("contentHandling"):
@@ -117,7 +140,7 @@ def check_response(integration: Shape, response: Shape) -> None:
         mock.check_constant(template)
     for name, source in response.get("responseParameters", {}).items():
         if not name.startswith("method.response.header.") or not _RESPONSE_SOURCE.fullmatch(source):
-            raise bad(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{source}]")
+            raise bad_mapping(source)
     try:
         re.compile(response.get("selectionPattern") or "")
     except re.error:
@@ -155,32 +178,7 @@ async def update_integration(call: Call, request: Request) -> Shape:
     def change(draft: Draft) -> Shape:
         integration = require(draft, request)
         for patch in operations:
-            match patch.path:
-                case ("uri" | "passthroughBehavior" | "httpMethod" | "credentials" | "contentHandling" as member,):
-                    if patch.op == "remove":
-                        integration.pop(member, None)
-                    else:
-                        integration[member] = patch.value
-                case ("timeoutInMillis",) if (milliseconds := whole(patch.value)) is not None:
-                    integration["timeoutInMillis"] = milliseconds
-                case ("requestParameters" | "requestTemplates" as member, name):
-                    values = integration.setdefault(member, {})
-                    values.pop(name, None)
-                    if patch.op != "remove":
-                        values[name] = patch.value
-                case _:
-                    raise patch.refused(
-                        (
-                            "/contentHandling",
-                            "/credentials",
-                            "/httpMethod",
-                            "/passthroughBehavior",
-                            "/requestParameters/{name}",
-                            "/requestTemplates/{type}",
-                            "/timeoutInMillis",
-                            "/uri",
-                        )
-                    )
+            PATCHABLE.apply(integration, patch)
         check(integration)
         return integration
 
@@ -197,6 +195,12 @@ async def delete_integration(call: Call, request: Request) -> Shape:
 
 
 RESPONSE = ("statusCode", "selectionPattern", "responseParameters", "responseTemplates", "contentHandling")
+RESPONSES = Responses(
+    "integrationResponses",
+    require,
+    lambda draft, request, response: check_response(require(draft, request), response),
+    Patchable(("/responseParameters/{name}", "/responseTemplates/{type}", "/selectionPattern")),
+)
 
 
 async def put_integration_response(call: Call, request: Request) -> Shape:
@@ -207,7 +211,7 @@ async def put_integration_response(call: Call, request: Request) -> Shape:
         check_response(integration, response)
         declared = methods.require(draft, request).get("methodResponses", {})
         if request["statusCode"] not in declared:
-            raise Fault("NotFoundException", "Invalid Response status code specified")
+            raise no_response()
         known = declared[request["statusCode"]].get("responseParameters", {})
         for name in response.get("responseParameters", {}):
             if name not in known:
@@ -218,47 +222,13 @@ async def put_integration_response(call: Call, request: Request) -> Shape:
     return await edit(call, request, change)
 
 
-def _require_response(integration: Shape, status: str) -> Shape:
-    response: Shape | None = integration.get("integrationResponses", {}).get(status)
-    if response is None:
-        raise Fault("NotFoundException", "Invalid Response status code specified")
-    return response
-
-
 async def get_integration_response(call: Call, request: Request) -> Shape:
-    return _require_response(require(await draft(call, request), request), request["statusCode"])
+    return await RESPONSES.get(call, request)
 
 
 async def update_integration_response(call: Call, request: Request) -> Shape:
-    operations = patches(request)
-
-    def change(draft: Draft) -> Shape:
-        integration = require(draft, request)
-        response = _require_response(integration, request["statusCode"])
-        for patch in operations:
-            match patch.path:
-                case ("selectionPattern",):
-                    response["selectionPattern"] = patch.value
-                case ("responseParameters" | "responseTemplates" as member, name):
-                    values = response.setdefault(member, {})
-                    values.pop(name, None)
-                    if patch.op != "remove":
-                        values[name] = patch.value
-                case _:
-                    raise patch.refused(
-                        ("/responseParameters/{name}", "/responseTemplates/{type}", "/selectionPattern")
-                    )
-        check_response(integration, response)
-        return response
-
-    return await edit(call, request, change)
+    return await RESPONSES.update(call, request)
 
 
 async def delete_integration_response(call: Call, request: Request) -> Shape:
-    def change(draft: Draft) -> Shape:
-        integration = require(draft, request)
-        _require_response(integration, request["statusCode"])
-        del integration["integrationResponses"][request["statusCode"]]
-        return {}
-
-    return await edit(call, request, change)
+    return await RESPONSES.delete(call, request)

@@ -7,7 +7,18 @@ import re
 from freehold.kit.faults import Fault, not_implemented
 from freehold.ports.call import Call
 from freehold.services.apigateway.rest import tree
-from freehold.services.apigateway.rest.common import Request, bad, draft, edit, kept, patches, refuse
+from freehold.services.apigateway.rest.common import (
+    Patchable,
+    Request,
+    bad,
+    bad_mapping,
+    draft,
+    edit,
+    kept,
+    patches,
+    refuse,
+)
+from freehold.services.apigateway.rest.responses import Responses, check_status
 from freehold.services.apigateway.rest.state import Draft, Shape, not_found
 
 NAMES = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -15,7 +26,11 @@ NOT_DONE = ("apiKeyRequired", "requestValidatorId", "authorizationScopes")
 KEPT = ("authorizationType", "authorizerId", "operationName", "requestParameters", "requestModels")
 _PARAMETER = re.compile(r"method\.request\.(querystring|path|header|multivaluequerystring|multivalueheader)\..+")
 _RESPONSE_PARAMETER = re.compile(r"method\.response\.header\..+")
-_STATUS = re.compile(r"[1-5]\d\d")
+PATCHABLE = Patchable(
+    ("/authorizationType", "/authorizerId", "/operationName", "/requestModels/{type}", "/requestParameters/{name}"),
+    truths=("requestParameters",),
+    needed=("authorizationType",),
+)
 
 
 def require(draft: Draft, request: Request) -> Shape:
@@ -42,8 +57,12 @@ def check(draft: Draft, method: Shape) -> None:
         )
     for name in method.get("requestParameters", {}):
         if not _PARAMETER.fullmatch(name):
-            raise bad(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{name}]")
-    for model in method.get("requestModels", {}).values():
+            raise bad_mapping(name)
+    _check_models(draft, method.get("requestModels", {}))
+
+
+def _check_models(draft: Draft, by_type: dict[str, str]) -> None:
+    for model in by_type.values():
         if model not in draft.models and model not in ("Empty", "Error"):
             raise bad(f"Invalid model identifier specified: {model}")
 
@@ -82,41 +101,16 @@ async def update_method(call: Call, request: Request) -> Shape:
         method = require(draft, request)
         for patch in operations:
             match patch.path:
-                case ("authorizationType" | "authorizerId" | "operationName" as member,):
-                    if patch.op == "remove":
-                        method.pop(member, None)
-                    else:
-                        method[member] = patch.value
-                case ("requestParameters", name):
-                    _entry(method, "requestParameters", patch.op, name, value=patch.op != "remove" and patch.truth)
-                case ("requestModels", name):
-                    _entry(method, "requestModels", patch.op, name, value=patch.value)
                 case ("apiKeyRequired",) if not patch.truth:
                     method["apiKeyRequired"] = False
                 case ("apiKeyRequired" | "requestValidatorId" as member,) if patch.op != "remove":
                     raise not_implemented(f"{member} of apigateway:UpdateMethod")
                 case _:
-                    raise patch.refused(
-                        (
-                            "/authorizationType",
-                            "/authorizerId",
-                            "/operationName",
-                            "/requestModels/{type}",
-                            "/requestParameters/{name}",
-                        )
-                    )
+                    PATCHABLE.apply(method, patch)
         check(draft, method)
         return method
 
     return await edit(call, request, change)
-
-
-def _entry(shape: Shape, member: str, op: str, name: str, *, value: object) -> None:
-    values = shape.setdefault(member, {})
-    if op == "remove":
-        values.pop(name, None)
-    else:
-        values[name] = value
 
 
 async def delete_method(call: Call, request: Request) -> Shape:
@@ -130,14 +124,19 @@ async def delete_method(call: Call, request: Request) -> Shape:
 
 def check_response(draft: Draft, response: Shape) -> None:
     """Refuse a method response that API Gateway refuses."""
-    if not _STATUS.fullmatch(str(response["statusCode"])):
-        raise bad("Invalid Response status code specified")
+    check_status(response)
     for name in response.get("responseParameters", {}):
         if not _RESPONSE_PARAMETER.fullmatch(name):
-            raise bad(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{name}]")
-    for model in response.get("responseModels", {}).values():
-        if model not in draft.models and model not in ("Empty", "Error"):
-            raise bad(f"Invalid model identifier specified: {model}")
+            raise bad_mapping(name)
+    _check_models(draft, response.get("responseModels", {}))
+
+
+RESPONSES = Responses(
+    "methodResponses",
+    require,
+    lambda draft, request, response: check_response(draft, response),
+    Patchable(("/responseModels/{type}", "/responseParameters/{name}"), truths=("responseParameters",)),
+)
 
 
 async def put_method_response(call: Call, request: Request) -> Shape:
@@ -154,41 +153,13 @@ async def put_method_response(call: Call, request: Request) -> Shape:
     return await edit(call, request, change)
 
 
-def _require_response(method: Shape, status: str) -> Shape:
-    response: Shape | None = method.get("methodResponses", {}).get(status)
-    if response is None:
-        raise Fault("NotFoundException", "Invalid Response status code specified")
-    return response
-
-
 async def get_method_response(call: Call, request: Request) -> Shape:
-    return _require_response(require(await draft(call, request), request), request["statusCode"])
+    return await RESPONSES.get(call, request)
 
 
 async def update_method_response(call: Call, request: Request) -> Shape:
-    operations = patches(request)
-
-    def change(draft: Draft) -> Shape:
-        response = _require_response(require(draft, request), request["statusCode"])
-        for patch in operations:
-            match patch.path:
-                case ("responseParameters", name):
-                    _entry(response, "responseParameters", patch.op, name, value=patch.op != "remove" and patch.truth)
-                case ("responseModels", name):
-                    _entry(response, "responseModels", patch.op, name, value=patch.value)
-                case _:
-                    raise patch.refused(("/responseModels/{type}", "/responseParameters/{name}"))
-        check_response(draft, response)
-        return response
-
-    return await edit(call, request, change)
+    return await RESPONSES.update(call, request)
 
 
 async def delete_method_response(call: Call, request: Request) -> Shape:
-    def change(draft: Draft) -> Shape:
-        method = require(draft, request)
-        _require_response(method, request["statusCode"])
-        del method["methodResponses"][request["statusCode"]]
-        return {}
-
-    return await edit(call, request, change)
+    return await RESPONSES.delete(call, request)
