@@ -61,6 +61,18 @@ def test_a_mock_template_that_is_no_json_is_refused() -> None:
             mock.status_of(template)
 
 
+def test_a_mock_template_is_read_in_time_or_refused() -> None:
+    filler = '"x": "' + "y" * 200_000 + '"'
+    begun = time.process_time()
+    assert mock.status_of(f'{{"statusCode": 204, {filler}}}') == 204
+    assert mock.status_of("{ statusCode: 204 }") == 204
+    with pytest.raises(Fault, match="takes a JSON object with statusCode"):
+        mock.status_of("{ statusCode: 204, " + ", ".join(f"x{n}: {n}" for n in range(20_000)) + "}")
+    with pytest.raises(Fault, match="at most 300 KB"):
+        mock.check_constant("y" * (300 * 1024 + 1))
+    assert time.process_time() - begun < 0.2
+
+
 @pytest.mark.parametrize("number", [".inf", "-.inf", ".nan", "9" * 40])
 def test_numbers_that_json_has_not_are_refused(number: str) -> None:
     with pytest.raises(BadDefinition, match="number"):

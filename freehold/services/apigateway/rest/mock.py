@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from freehold.kit.faults import not_implemented
 from freehold.services.apigateway.rest.common import bad
 
@@ -15,12 +17,18 @@ _COMPUTES = re.compile(
     r"\$[!{]*[a-zA-Z]|(?m:^\s*#|#(?:set|if|foreach|else|end|macro|stop|define|parse|include|evaluate)\b)"
 )
 
+MAX_TEMPLATE = 300 << 10
+"""Characters of a mapping template ("Amazon API Gateway quotas": 300 KB)."""
+LENIENT = 4 << 10
+"""Of one that is no JSON but read all the same: YAML takes a millisecond for 2 KB, on the event loop."""
 _BARE_KEY = re.compile(r"([{,]\s*)(\w+)\s*:")
 
 
 def check_constant(template: str | None) -> str:
     """The template, which has no references and no directives. Raises NotImplemented."""
     text = template or ""
+    if len(text) > MAX_TEMPLATE:
+        raise bad("Invalid mapping template specified: a template has at most 300 KB")
     if _COMPUTES.search(text):
         raise not_implemented("mapping templates with references or directives (VTL) of REST APIs")
     return text
@@ -32,23 +40,30 @@ def status_of(template: str | None) -> int | None:
 
     None where it names none, which API Gateway answers with 500. Raises BadRequestException, NotImplemented.
     """
-    import yaml  # at first use, as everywhere
-
     text = check_constant(template).strip()
     if not text:
         return None
     try:
-        # API Gateway's reader of templates takes keys without quotes; YAML does where a space follows the colon.
-        value: Any = yaml.safe_load(_BARE_KEY.sub(r'\1"\2": ', text.replace("\t", " ")))
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
-        raise bad(
-            "Invalid request template specified: a MOCK integration takes a JSON object with statusCode"
-        ) from None
+        value: Any = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = _lenient(text)
     status = value.get("statusCode") if isinstance(value, dict) else None
     if isinstance(status, str) and len(status) == 3 and status.isascii() and status.isdigit():
         status = int(status)
     # 1xx announce an answer, they are none.
     return status if isinstance(status, int) and not isinstance(status, bool) and 200 <= status <= 599 else None
+
+
+def _lenient(text: str) -> Any:
+    import yaml  # at first use, as everywhere
+
+    try:
+        if len(text) <= LENIENT:
+            # API Gateway's reader of templates takes keys without quotes; YAML does where a space follows the colon.
+            return yaml.safe_load(_BARE_KEY.sub(r'\1"\2": ', text.replace("\t", " ")))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        pass
+    raise bad("Invalid request template specified: a MOCK integration takes a JSON object with statusCode")
 
 
 def request_template(integration: Mapping[str, Any], content_type: str | None) -> tuple[bool, str | None]:
