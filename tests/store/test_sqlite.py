@@ -321,6 +321,28 @@ def test_a_loop_that_ended_does_not_stop_the_writer(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_a_loop_that_ended_before_it_began_its_commit_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path)
+
+    async def abandon() -> None:
+        with pytest.raises(StopIteration):
+            store.transact(put(b"first"), early=True).send(None)
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(abandon())
+    loop.call_soon(loop.stop)  # after one turn
+    loop.run_forever()
+    assert task.done()
+    loop.close()
+
+    async def check() -> None:
+        await asyncio.wait_for(store.transact(put(b"later")), 30)
+        assert await store.read(keys) == [b"first", b"later"]
+        await store.close()
+
+    asyncio.run(check())
+
+
 # Early results
 
 

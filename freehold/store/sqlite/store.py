@@ -62,7 +62,7 @@ class SqliteStore:
         self._writer = Writer(writer, self._checkpoints, self._cache, self._landed, die)
         self._watches = Watches()
         self._waiting: deque[tuple[Callable[[Tx], Any], asyncio.Future[Outcome]]] = deque()
-        self._starting = False
+        self._starting: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     @classmethod
@@ -148,13 +148,13 @@ class SqliteStore:
             return
         if len(writer.gathering.outcomes) >= EAGER:
             writer.start()
-        elif not self._starting:
+        elif self._starting is not (loop := future.get_loop()):  # a loop that ended may have left it undone
             # At the end of this turn of the loop, so that whoever else is ready now shares the commit.
-            self._starting = True
-            future.get_loop().call_soon(self._start)
+            self._starting = loop
+            loop.call_soon(self._start)
 
     def _start(self) -> None:
-        self._starting = False
+        self._starting = None
         self._writer.start()
 
     def _landed(self, group: Group) -> None:

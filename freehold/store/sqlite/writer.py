@@ -91,8 +91,7 @@ class Writer:
                 group.size += overlay.size
                 group.wakes |= overlay.wakes
             group.outcomes.append((future, outcome))
-            if group.loop is None:
-                group.loop = future.get_loop()
+            group.loop = future.get_loop()  # the last one: an earlier one may have ended
             group.full = len(group.outcomes) >= MAX_BODIES or group.size >= MAX_BYTES
 
     def landed(self, group: Group) -> list[Layer]:
