@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from freehold.kit.tuples import pack, unpack
-from tests.aws.conftest import STORE, start
+from freehold.testing import Freehold
+from tests.aws.conftest import Server
 from tests.node.test_checks import Broken, found
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -16,10 +17,9 @@ MANY = 2_500
 """Deployments: more than a transaction of the store may remove."""
 
 
-@pytest.mark.skipif(bool(STORE), reason="writes rows into a data directory")
 @pytest.mark.parametrize("kind", ["http", "rest"])
 def test_a_deleted_api_leaves_nothing_although_the_server_is_killed(tmp_path: Path, kind: str) -> None:
-    server = start(tmp_path / "data", "--clock", "manual")
+    server = _start(tmp_path / "data")
     rest, http = server.client("apigateway"), server.client("apigatewayv2")
     if kind == "rest":
         api = rest.create_rest_api(name="many")
@@ -34,7 +34,7 @@ def test_a_deleted_api_leaves_nothing_although_the_server_is_killed(tmp_path: Pa
     server.freehold.kill()
     _multiply(tmp_path / "data", f"{prefix}deployment", api_id)
 
-    server = start(tmp_path / "data", "--clock", "manual")
+    server = _start(tmp_path / "data")
     rest, http = server.client("apigateway"), server.client("apigatewayv2")
     if kind == "rest":
         rest.delete_rest_api(restApiId=api_id)
@@ -43,7 +43,7 @@ def test_a_deleted_api_leaves_nothing_although_the_server_is_killed(tmp_path: Pa
     server.freehold.kill()
     assert found(tmp_path / "data") == []
 
-    server = start(tmp_path / "data", "--clock", "manual")
+    server = _start(tmp_path / "data")
     rest, http = server.client("apigateway"), server.client("apigatewayv2")
     with pytest.raises(ClientError) as caught:
         if kind == "rest":
@@ -57,6 +57,11 @@ def test_a_deleted_api_leaves_nothing_although_the_server_is_killed(tmp_path: Pa
     assert [unpack(key) for key, _ in store.rows("apigateway", ACCOUNT)] == []
     store.database.close()
     assert found(tmp_path / "data") == []
+
+
+def _start(directory: Path) -> Server:
+    """On SQLite, whatever the others run on: rows are written into its directory."""
+    return Server(Freehold(data=directory, manual_clock=True).start(), directory)
 
 
 def _multiply(directory: Path, kind: str, api_id: str) -> None:
