@@ -26,7 +26,8 @@ SWITCH_INTERVAL = 0.0005
 
 GARBAGE = 20_000
 """Objects made and not freed at which the collector looks for cycles. At Python's default of 700 it looks at every third
-request, and finds nothing: requests leave no cycles behind."""
+request, and finds nothing: requests leave no cycles behind. What survived five looks is looked at once more, and everything
+after a million such objects: what lives for minutes (instances, connections) may leave cycles when it ends."""
 
 
 class CannotServe(Exception):

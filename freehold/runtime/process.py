@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import struct
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from freehold.runtime import errors, process_tree
@@ -43,7 +44,7 @@ class State(enum.Enum):
     DEAD = 5
 
 
-class Process:
+class Process(ABC):
     """A sandboxed process, its sockets, its log pipe and its control group. `Instance` gives it work."""
 
     def __init__(self, crew: Crew, spec: FunctionSpec) -> None:
@@ -75,13 +76,13 @@ class Process:
 
     # ------------------------------------------------------------ what an instance adds
 
+    @abstractmethod
     def _emit(self, data: bytes) -> None:
         """Output came."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _ended(self, failure: Failure) -> None:
         """The process is dead; `failure` says how."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------ coming up
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from freehold.node import clock
 from tests.aws.conftest import Server, start, stop
+from tests.aws.functions import zipped
 
 Client = Callable[..., Any]
 
@@ -39,15 +38,12 @@ def advance(server: Server, duration: str) -> None:
 
 
 def function(on: Client, name: str, code: str, **settings: Any) -> str:
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("app.py", code)
     request = {
         "FunctionName": name,
         "Runtime": "python3.13",
         "Handler": "app.handler",
         "Role": "arn:aws:iam::000000000000:role/any",
-        "Code": {"ZipFile": package.getvalue()},
+        "Code": {"ZipFile": zipped(app__py=code)},
     }
     arn: str = on("lambda").create_function(**(request | settings))["FunctionArn"]
     return arn

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import signal
 import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from freehold.testing import Freehold
 from tests.aws.conftest import start, stop
-
-Client = Callable[[str], Any]
+from tests.aws.functions import zipped
+from tests.aws.manual_clock import Client, function, messages, queue
 
 RECORDS = """
 import boto3, json, os
@@ -48,11 +46,11 @@ class Cloud:
         self.clock = freehold.clock
         self.sqs, self.functions = account.client("sqs"), account.client("lambda")
         self.log = self.queue("log")[0]
-        make_function(self.functions, "records", RECORDS, Environment={"Variables": {"LOG": self.log}})
+        function(self.client, "records", RECORDS, Timeout=20, Environment={"Variables": {"LOG": self.log}})
 
     def queue(self, name: str, **attributes: str) -> tuple[str, str]:
         """URL and ARN of a new queue."""
-        return make_queue(self.sqs, name, **attributes)
+        return queue(self.client, name, **attributes)
 
     def map(self, arn: str, **settings: Any) -> str:
         made = self.functions.create_event_source_mapping(FunctionName="records", EventSourceArn=arn, **settings)
@@ -61,41 +59,15 @@ class Cloud:
 
     def events(self) -> list[list[dict[str, Any]]]:
         """The batches that were processed since the last look, in their order."""
-        return [json.loads(body)["Records"] for body in drain(self.sqs, self.log)]
+        return [json.loads(body)["Records"] for body in drain(self.client, self.log)]
 
     def bodies(self) -> list[list[str]]:
         return [[record["body"] for record in batch] for batch in self.events()]
 
 
-def make_function(functions: Any, name: str, code: str, **settings: Any) -> None:
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("app.py", code)
-    request = {
-        "FunctionName": name,
-        "Runtime": "python3.13",
-        "Handler": "app.handler",
-        "Role": "arn:aws:iam::000000000000:role/any",
-        "Timeout": 20,
-        "Code": {"ZipFile": package.getvalue()},
-    }
-    functions.create_function(**(request | settings))
-
-
-def make_queue(sqs: Any, name: str, **attributes: str) -> tuple[str, str]:
-    url: str = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-    arn: str = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    return url, arn
-
-
-def drain(sqs: Any, url: str) -> list[str]:
+def drain(on: Client, url: str) -> list[str]:
     """The bodies of what a queue holds; it is empty afterwards."""
-    found: list[str] = []
-    while more := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-        found += [message["Body"] for message in more]
-        for message in more:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return found
+    return [message["Body"] for message in messages(on, url)]
 
 
 def counts(sqs: Any, url: str) -> tuple[int, int]:
@@ -156,7 +128,7 @@ def test_failures_come_again_and_end_in_the_dead_letter_queue(cloud: Cloud) -> N
     assert cloud.bodies() == [["raise"]]
     cloud.clock.advance("5m")
     assert cloud.bodies() == []
-    assert drain(cloud.sqs, dead) == ["raise"]
+    assert drain(cloud.client, dead) == ["raise"]
 
 
 def test_partial_failures_filters_and_windows(cloud: Cloud) -> None:
@@ -179,7 +151,7 @@ def test_partial_failures_filters_and_windows(cloud: Cloud) -> None:
     cloud.functions.update_event_source_mapping(UUID=uuid, Enabled=False)
     cloud.clock.advance("60s")
     assert counts(cloud.sqs, url) == (1, 0)
-    assert drain(cloud.sqs, url) == ["bad 1"]
+    assert drain(cloud.client, url) == ["bad 1"]
 
 
 def test_fifo_groups_keep_their_order_when_a_batch_fails(cloud: Cloud) -> None:
@@ -194,10 +166,8 @@ def test_fifo_groups_keep_their_order_when_a_batch_fails(cloud: Cloud) -> None:
     assert [body for body in seen if body[0] != "h"] == ["g1", "raise"]
     cloud.clock.advance("60s")
     assert {batch[0] for batch in cloud.bodies()} == {"raise"}
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("app.py", RECORDS.replace('"raise" in bodies', "False"))
-    cloud.functions.update_function_code(FunctionName="records", ZipFile=package.getvalue())
+    mended = zipped(app__py=RECORDS.replace('"raise" in bodies', "False"))
+    cloud.functions.update_function_code(FunctionName="records", ZipFile=mended)
     cloud.clock.advance("30s")
     assert [batch[0] for batch in cloud.bodies()] == ["raise", "g3"]
     assert counts(cloud.sqs, url) == (0, 0)
@@ -297,7 +267,7 @@ def test_sam_events_make_change_and_delete_mappings(cloud: Cloud) -> None:
     for body in ('{"kind": "order", "n": 1}', '{"kind": "other"}'):
         cloud.sqs.send_message(QueueUrl=outputs["Queue"], MessageBody=body)
     cloud.clock.advance("1s")
-    assert [json.loads(body)["Records"][0]["body"] for body in drain(cloud.sqs, outputs["Log"])] == [
+    assert [json.loads(body)["Records"][0]["body"] for body in drain(cloud.client, outputs["Log"])] == [
         '{"kind": "order", "n": 1}'
     ]
     changed = json.loads(json.dumps(TEMPLATE))
@@ -327,11 +297,15 @@ def test_killed_servers_lose_nothing(tmp_path: Path) -> None:
     account, total = "000000000001", 300
     server = start(tmp_path / "data")
     try:
-        sqs, functions = server.client("sqs", account), server.client("lambda", account)
-        log, _ = make_queue(sqs, "log")
-        url, arn = make_queue(sqs, "orders", VisibilityTimeout="5")
+
+        def on(service: str) -> Any:
+            return server.client(service, account)
+
+        sqs, functions = on("sqs"), on("lambda")
+        log, _ = queue(on, "log")
+        url, arn = queue(on, "orders", VisibilityTimeout="5")
         environment = {"Variables": {"LOG": log}}
-        make_function(functions, "counts", COUNTS, Environment=environment, Timeout=5)
+        function(on, "counts", COUNTS, Environment=environment, Timeout=5)
         made = functions.create_event_source_mapping(FunctionName="counts", EventSourceArn=arn, Enabled=False)
 
         def send(batch: int) -> None:
@@ -347,13 +321,13 @@ def test_killed_servers_lose_nothing(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
         server = start(tmp_path / "data")
-        sqs = server.client("sqs", account)
+        sqs = on("sqs")
         log = sqs.get_queue_url(QueueName="log")["QueueUrl"]
         url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
         until = time.monotonic() + 30
         while any(counts(sqs, url)) and time.monotonic() < until:
             time.sleep(0.1)
         assert counts(sqs, url) == (0, 0)
-        assert {int(body) for body in drain(sqs, log)} == set(range(total))
+        assert {int(body) for body in drain(on, log)} == set(range(total))
     finally:
         stop(server)
